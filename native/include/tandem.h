@@ -22,6 +22,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 /* Grows with every incompatible change of this header; the Java side refuses any other. */
 enum td_version { TD_ABI_VERSION = 1 };
 
@@ -204,6 +208,10 @@ int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t value
 int32_t td_program_finish(int64_t program);
 /* Runs it once; returns when all its streams are done. flag: a flag's handle, or 0. */
 int32_t td_program_run(int64_t program, int64_t flag);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
