@@ -35,6 +35,8 @@ import picocli.CommandLine.Option;
     })
 final class InspectCommand implements Callable<Integer> {
 
+  private static final int MOST_ELEMENTS = 64;
+
   private final Streams streams;
   @Mixin private CommonOptions common;
   @Mixin private ModelOptions model;
@@ -222,8 +224,23 @@ final class InspectCommand implements Callable<Integer> {
     return entry;
   }
 
-  /** Long arrays (vocabularies) are told by their length. */
+  /** As JSON has it; long arrays (vocabularies) are told by their length. */
   private static Object plain(GgufValue value) {
-    return value.toString();
+    return switch (value) {
+      case GgufValue.IntValue v -> v.value();
+      case GgufValue.Float32Value v -> v.value();
+      case GgufValue.Float64Value v -> v.value();
+      case GgufValue.BoolValue v -> v.value();
+      case GgufValue.TextValue v -> v.value();
+      case GgufValue.IntArray v -> array(v.values(), v.values().length);
+      case GgufValue.Float32Array v -> array(v.values(), v.values().length);
+      case GgufValue.Float64Array v -> array(v.values(), v.values().length);
+      case GgufValue.BoolArray v -> array(v.values(), v.values().length);
+      case GgufValue.TextArray v -> array(v.values(), v.values().size());
+    };
+  }
+
+  private static Object array(Object values, int length) {
+    return length <= MOST_ELEMENTS ? values : Map.of("length", length);
   }
 }

@@ -25,13 +25,12 @@ final class LlamaFamily implements Family {
       throw metadata.problem("llama.expert_count", "models with experts are not supported yet");
     }
     GraphBuilder g = new GraphBuilder(file);
-    Value x = g.embedding("token_embd.weight");
-    Hyperparameters sizes =
-        Hyperparameters.read(metadata, Math.toIntExact(file.tensor("token_embd.weight").rows()));
+    Hyperparameters sizes = Hyperparameters.read(metadata, g.rowsOf("token_embd.weight"));
     double epsilon = metadata.real("llama.attention.layer_norm_rms_epsilon");
     double scale = 1 / Math.sqrt(sizes.headSize());
     Rotation rotation = rotation(file, g, sizes);
 
+    Value x = g.embedding("token_embd.weight", sizes);
     for (int layer = 0; layer < sizes.layers(); layer++) {
       String block = "blk." + layer + ".";
       g.layer(layer);
@@ -71,7 +70,7 @@ final class LlamaFamily implements Family {
     }
     double base = metadata.findReal("llama.rope.freq_base").orElse(10_000);
     Optional<Weight> divisors =
-        file.find("rope_freqs.weight").map(t -> g.vector(t.name(), (int) dimensions / 2));
+        file.find("rope_freqs.weight").map(t -> g.floats(t.name(), (int) dimensions / 2));
     return new Rotation(
         Rotation.Layout.NORM, (int) dimensions, base, positionScale(metadata), divisors);
   }

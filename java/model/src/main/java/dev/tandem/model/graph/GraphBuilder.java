@@ -1,6 +1,7 @@
 package dev.tandem.model.graph;
 
 import dev.tandem.model.ModelFormatException;
+import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufFile;
 import dev.tandem.model.gguf.TensorInfo;
 import dev.tandem.model.graph.Value.Rows;
@@ -33,8 +34,8 @@ public final class GraphBuilder {
     layer = Operator.NO_LAYER;
   }
 
-  public Value embedding(String table) {
-    Weight weight = weight(table);
+  public Value embedding(String table, Hyperparameters sizes) {
+    Weight weight = matrix(table, sizes.vocabulary(), sizes.width());
     Value out = value(Rows.TOKENS, weight.columns());
     operators.add(new Operator.Embedding(shortName(table), weight, out));
     return out;
@@ -99,10 +100,15 @@ public final class GraphBuilder {
   }
 
   public Value outputHead(Value x, String weightName) {
-    Weight weight = matrix(weightName, Math.toIntExact(file.tensor(weightName).rows()), x.width());
+    Weight weight = matrix(weightName, weight(weightName).rows(), x.width());
     Value out = value(x.rows(), weight.rows());
     operators.add(new Operator.OutputHead("output", x, weight, out));
     return out;
+  }
+
+  /** Rows of a matrix of the file, where nothing else tells them. */
+  public int rowsOf(String name) {
+    return weight(name).rows();
   }
 
   /** A vector of so many elements, as a weight. */
@@ -110,8 +116,17 @@ public final class GraphBuilder {
     return shaped(name, 1, elements);
   }
 
-  /** A matrix of this shape, as a weight. */
-  public Weight matrix(String name, int rows, int columns) {
+  /** A vector that must be float32, since Java reads it. */
+  public Weight floats(String name, int elements) {
+    Weight weight = vector(name, elements);
+    if (weight.type() != TensorType.F32) {
+      throw new ModelFormatException(
+          file.parts().getFirst(), -1, "tensor " + name, "is " + weight.type() + ", must be F32");
+    }
+    return weight;
+  }
+
+  private Weight matrix(String name, int rows, int columns) {
     return shaped(name, rows, columns);
   }
 
