@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -232,15 +233,12 @@ final class InspectCommand implements Callable<Integer> {
       case GgufValue.Float64Value v -> v.value();
       case GgufValue.BoolValue v -> v.value();
       case GgufValue.TextValue v -> v.value();
-      case GgufValue.IntArray v -> array(v.values(), v.values().length);
-      case GgufValue.Float32Array v -> array(v.values(), v.values().length);
-      case GgufValue.Float64Array v -> array(v.values(), v.values().length);
-      case GgufValue.BoolArray v -> array(v.values(), v.values().length);
-      case GgufValue.TextArray v -> array(v.values(), v.values().size());
+      case GgufValue.ArrayValue v when v.size() > MOST_ELEMENTS -> Map.of("length", v.size());
+      case GgufValue.IntArray v -> IntStream.range(0, v.size()).mapToLong(v::get).toArray();
+      case GgufValue.Float32Array v -> v.values();
+      case GgufValue.Float64Array v -> v.values();
+      case GgufValue.BoolArray v -> v.values();
+      case GgufValue.TextArray v -> IntStream.range(0, v.size()).mapToObj(v.values()::string).toList();
     };
-  }
-
-  private static Object array(Object values, int length) {
-    return length <= MOST_ELEMENTS ? values : Map.of("length", length);
   }
 }
