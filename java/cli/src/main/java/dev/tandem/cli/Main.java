@@ -20,7 +20,8 @@ public final class Main {
 
   /** Runs the command and returns its exit code. */
   static int run(String... arguments) {
-    return new CommandLine(new Main()).execute(arguments);
+    // A prompt may begin with @.
+    return new CommandLine(new Main()).setExpandAtFiles(false).execute(arguments);
   }
 
   /** The version that the build wrote into the jar's manifest. */
