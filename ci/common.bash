@@ -43,8 +43,11 @@ use_tools() {
   export JAVA_HOME=$jdk
   PATH=$jdk/bin:${mvn%/*}:${PATH:-/usr/local/bin:/usr/bin:/bin}
   export PATH
-  # Maven itself: quick to start, and without warnings about its own libraries on new JDKs.
-  export MAVEN_OPTS=${MAVEN_OPTS:--XX:+UseSerialGC -XX:TieredStopAtLevel=1}
+  # Maven itself: quick to start, and without the warnings that new JDKs have about its own libraries.
+  local options='-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dstyle.color=never'
+  ((${java_version%%[!0-9]*} < 24)) ||
+    options+=' --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow'
+  export MAVEN_OPTS=${MAVEN_OPTS:-$options}
 }
 
 # Waits until no other process builds in this tree, and keeps others out until this one ends. Fails if it had to wait

@@ -116,7 +116,7 @@ final class BenchModelCommand implements Callable<Integer> {
         Engine engine = Engine.load(opened, options, loading::update);
         AbortFlag flag = new AbortFlag();
         ProgressBar measuring = new ProgressBar(streams, "measuring")) {
-      loading.close();
+      loading.hide();
       double loadSeconds = (System.nanoTime() - started) / 1e9;
       List<Result> results = new ArrayList<>();
       int done = 0;
@@ -129,7 +129,7 @@ final class BenchModelCommand implements Callable<Integer> {
         }
         results.add(new Result(test, speeds));
       }
-      measuring.close();
+      measuring.hide();
       streams.print(json ? Json.text(document(engine, results, loadSeconds)) : table(engine, results));
     }
     return 0;

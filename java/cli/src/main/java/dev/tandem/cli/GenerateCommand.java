@@ -133,7 +133,7 @@ final class GenerateCommand implements Callable<Integer> {
     try (ProgressBar loading = new ProgressBar(streams, "loading");
         TandemModel loaded = TandemModel.load(opened, run.engine(), loading::update);
         Session session = loaded.newSession()) {
-      loading.close();
+      loading.hide();
       long loadNanos = System.nanoTime() - started;
       if (!quiet) {
         streams.note(headline(loaded, options));
@@ -174,7 +174,7 @@ final class GenerateCommand implements Callable<Integer> {
                 public void prompt(int read, int total) {
                   reading.update(read, total);
                   if (read == total) {
-                    reading.close();
+                    reading.hide();
                   }
                 }
 

@@ -93,14 +93,14 @@ final class LogitsCommand implements Callable<Integer> {
     }
     int width = opened.graph().logits().width();
     int stepTokens = Math.min(run.batch(), tokens.length);
-    int stepOutputs = (int) Math.clamp(MOST_LOGITS_BYTES / (4L * width), 1, Math.min(stepTokens, rows));
+    int stepOutputs = Math.clamp(MOST_LOGITS_BYTES / (4L * width), 1, Math.min(stepTokens, rows));
     EngineOptions options = run.engine().withStep(stepTokens, stepOutputs).withKvTokens(tokens.length);
     try (ProgressBar loading = new ProgressBar(streams, "loading");
         Engine engine = Engine.load(opened, options, loading::update);
         ProgressBar reading = new ProgressBar(streams, "computing");
         AbortFlag flag = new AbortFlag();
         NpyWriter writer = new NpyWriter(output, rows, width)) {
-      loading.close();
+      loading.hide();
       write(engine, tokens, tokens.length - rows, stepTokens, stepOutputs, flag, writer, reading);
     }
     streams.note("%s: float32 [%d, %d]".formatted(output, rows, width));

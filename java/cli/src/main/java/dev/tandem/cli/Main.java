@@ -65,7 +65,11 @@ public final class Main implements Runnable {
             .setAbbreviatedOptionsAllowed(false)
             .setParameterExceptionHandler((problem, unused) -> usage(streams, problem))
             .setExecutionExceptionHandler((failure, command, unused) -> failed(streams, failure, arguments));
-    return line.execute(arguments);
+    try {
+      return line.execute(arguments);
+    } catch (Error e) {
+      return failed(streams, e, arguments); // no library for this machine, no memory ...
+    }
   }
 
   @Override
@@ -82,7 +86,7 @@ public final class Main implements Runnable {
   }
 
   /** One clear line; the stack trace only on request, or for what nobody expected. */
-  private static int failed(Streams streams, Exception failure, String[] arguments) {
+  private static int failed(Streams streams, Throwable failure, String[] arguments) {
     if (failure instanceof Streams.ClosedException) {
       return 0;
     }

@@ -43,12 +43,16 @@ final class ProgressBar implements AutoCloseable {
                 100 * done / total));
   }
 
-  /** Takes the bar away. */
-  @Override
-  public void close() {
+  /** Takes the bar away; it comes back with the next update. */
+  void hide() {
     if (visible) {
       streams.err().print("\r\u001b[K");
       visible = false;
     }
+  }
+
+  @Override
+  public void close() {
+    hide();
   }
 }

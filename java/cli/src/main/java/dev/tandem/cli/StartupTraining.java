@@ -5,15 +5,16 @@ import java.io.PrintStream;
 import java.util.List;
 
 /**
- * The training run for the start-up archive: {@code bin/tandem} runs this class once per build and JDK, and the JDK
- * records which classes were loaded and, on JDK 25, how they were linked.
+ * The training run for the start-up archive: {@code bin/tandem} runs this class once per build and
+ * JDK, and the JDK records which classes were loaded and, on JDK 25, how they were linked.
  *
  * <p>All commands run in one process, since an archive comes from one process.
  */
 final class StartupTraining {
 
   /** What people do most; each line is a command as typed after {@code tandem}. */
-  private static final List<List<String>> COMMANDS = List.of(List.of("--version"), List.of("--help"));
+  private static final List<List<String>> COMMANDS =
+      List.of(List.of("--version"), List.of("--help"));
 
   private StartupTraining() {}
 
