@@ -27,9 +27,9 @@ final class LlamaFamily implements Family {
     GraphBuilder g = new GraphBuilder(file);
     Hyperparameters sizes = Hyperparameters.read(metadata, g.rowsOf("token_embd.weight"));
     double epsilon = metadata.real("llama.attention.layer_norm_rms_epsilon");
-    if (!(epsilon >= 0 && epsilon < Double.POSITIVE_INFINITY)) {
+    if (!(epsilon >= 0 && epsilon < 1)) {
       throw metadata.problem(
-          "llama.attention.layer_norm_rms_epsilon", epsilon + " is not a number from 0 on");
+          "llama.attention.layer_norm_rms_epsilon", epsilon + " is not between 0 and 1");
     }
     double scale = 1 / Math.sqrt(sizes.headSize());
     Rotation rotation = rotation(file, g, sizes);
