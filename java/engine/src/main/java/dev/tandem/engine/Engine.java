@@ -15,6 +15,8 @@ import dev.tandem.runtime.Device;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.OptionalLong;
+import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 
 /**
  * A loaded model that runs steps. A step takes tokens of one or many sequences, writes their keys
@@ -35,6 +37,7 @@ public final class Engine implements AutoCloseable {
 
   // Below this a context is of no use; a model that leaves less room is refused.
   private static final int LEAST_KV_TOKENS = 256;
+  private static final int MOST_KV_TOKENS = 1 << 28;
 
   private final Model model;
   private final Device device;
@@ -85,20 +88,13 @@ public final class Engine implements AutoCloseable {
     WeightStore weights = new WeightStore(model.file(), graph, options.weights());
     Device device = Device.open(options.device());
     try {
-      StepCapacity one = new StepCapacity(options.stepTokens(), options.stepOutputs(), 1);
-      long work = new ProgramCompiler(device, graph, one, 1).workBytes();
-      int blocks = kvBlocks(model, options, available, weights.bytes(), work);
-      StepCapacity capacity =
-          new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+      MemoryNeed memory = memoryNeed(model, options, within(available, options), device, weights);
+      int blocks = Math.toIntExact(memory.kv() / ProgramCompiler.kvBlockBytes(graph));
+      StepCapacity capacity = stepCapacity(options, blocks);
       ProgramCompiler compiler = new ProgramCompiler(device, graph, capacity, blocks);
       weights.load(device, progress);
       StepBlock step = new StepBlock(device, capacity);
       CompiledModel compiled = compiler.compile(model.file(), weights, step);
-      MemoryNeed memory =
-          new MemoryNeed(
-              weights.bytes(),
-              compiler.kvBytes(),
-              device.memoryUsed() - weights.bytes() - compiler.kvBytes());
       return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
     } catch (RuntimeException e) {
       weights.close();
@@ -107,24 +103,48 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private static int kvBlocks(
-      Model model, EngineOptions options, OptionalLong available, long weights, long work) {
+  /** What may be allocated: what the machine has left, within the device's own limit. */
+  private static OptionalLong within(OptionalLong available, EngineOptions options) {
+    long limit = options.device().memoryLimitBytes();
+    return limit == 0
+        ? available
+        : OptionalLong.of(Math.min(limit, available.orElse(Long.MAX_VALUE)));
+  }
+
+  private static StepCapacity stepCapacity(EngineOptions options, int blocks) {
+    return new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+  }
+
+  /** Chooses the size of the KV cache, so that everything fits; nothing is allocated yet. */
+  private static MemoryNeed memoryNeed(
+      Model model,
+      EngineOptions options,
+      OptionalLong available,
+      Device device,
+      WeightStore weights) {
     int trained = model.graph().hyperparameters().trainedContext();
-    long blockBytes = ProgramCompiler.kvBlockBytes(model.graph());
-    int wanted =
-        options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
-    if (wanted < 1) {
-      throw new EngineException("context: " + wanted + " tokens are not possible; at least 1");
+    int wanted = options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
+    if (wanted < 1 || wanted > MOST_KV_TOKENS) {
+      throw new EngineException(
+          "context: %d tokens are not possible; 1 to %d are".formatted(wanted, MOST_KV_TOKENS));
     }
     int blocks = KvCache.blocksFor(wanted);
-    MemoryNeed need = new MemoryNeed(weights, blocks * blockBytes, work);
+    StepCapacity one = stepCapacity(options, 1);
+    long work = new ProgramCompiler(device, model.graph(), one, 1).workBytes();
+    IntFunction<MemoryNeed> needOf =
+        count ->
+            new MemoryNeed(
+                weights.bytes(),
+                count * ProgramCompiler.kvBlockBytes(model.graph()),
+                work + StepBlock.bytes(stepCapacity(options, count)));
+    MemoryNeed need = needOf.apply(blocks);
     if (available.isEmpty() || need.total() <= available.getAsLong()) {
-      return blocks;
+      return need;
     }
-    long fitting = (available.getAsLong() - weights - work) / blockBytes;
+    int fitting = mostThatFit(blocks, count -> needOf.apply(count).total() <= available.getAsLong());
     int least = KvCache.blocksFor(Math.min(trained, LEAST_KV_TOKENS));
     if (options.kvTokens().isEmpty() && fitting >= least) {
-      return (int) fitting;
+      return needOf.apply(fitting);
     }
     throw new EngineException(
         "%s needs %s of memory, and %s are available; %s"
@@ -136,6 +156,23 @@ public final class Engine implements AutoCloseable {
                     ? "choose a context of at most " + fitting * KvCache.BLOCK_TOKENS + " tokens (-c)"
                     : "free memory, choose a smaller quantisation, or keep the weights in the mapped"
                         + " file (--no-repack)"));
+  }
+
+  /** The largest number below {@code tooMany} that fits, 0 if none does. */
+  private static int mostThatFit(int tooMany, IntPredicate fits) {
+    int most = 0;
+    int low = 1;
+    int high = tooMany - 1;
+    while (low <= high) {
+      int middle = low + (high - low) / 2;
+      if (fits.test(middle)) {
+        most = middle;
+        low = middle + 1;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return most;
   }
 
   public Model model() {
