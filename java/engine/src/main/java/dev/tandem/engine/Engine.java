@@ -14,6 +14,7 @@ import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.Device;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.function.IntFunction;
 import java.util.function.IntPredicate;
@@ -51,6 +52,7 @@ public final class Engine implements AutoCloseable {
   private KvSequence[] pending = new KvSequence[8];
   private int[] pendingTokens = new int[8];
   private int pendingCount;
+  private boolean closed;
 
   private Engine(
       Model model,
@@ -94,8 +96,13 @@ public final class Engine implements AutoCloseable {
       ProgramCompiler compiler = new ProgramCompiler(device, graph, capacity, blocks);
       weights.load(device, progress);
       StepBlock step = new StepBlock(device, capacity);
-      CompiledModel compiled = compiler.compile(model.file(), weights, step);
-      return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+      try {
+        CompiledModel compiled = compiler.compile(model.file(), weights, step);
+        return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+      } catch (RuntimeException e) {
+        step.close();
+        throw e;
+      }
     } catch (RuntimeException e) {
       weights.close();
       device.close();
@@ -205,20 +212,36 @@ public final class Engine implements AutoCloseable {
 
   /** Starts putting together a new step. */
   public void begin() {
+    requireOpen();
     step.clear();
     pendingCount = 0;
   }
 
   /**
-   * Adds the next tokens of a sequence to the step; a sequence may be added once per step.
+   * Adds the next tokens of a sequence to the step. If it throws, nothing is added.
    *
+   * @param sequence not yet in this step
    * @param tokens holds the ids at {@code [from, from + count)}
    * @return the row of the first output in the step block's results (none: what it would be)
    * @throws EngineException if the KV cache is full
    * @throws IllegalStateException if the step is full
    */
   public int add(KvSequence sequence, int[] tokens, int from, int count, Outputs outputs) {
+    requireOpen();
+    Objects.checkFromIndexSize(from, count, tokens.length);
+    for (int i = 0; i < pendingCount; i++) {
+      if (pending[i] == sequence) {
+        throw new IllegalArgumentException("the sequence is in this step already");
+      }
+    }
+    int outputCount =
+        switch (outputs) {
+          case NONE -> 0;
+          case LAST -> Math.min(count, 1);
+          case ALL -> count;
+        };
     int length = sequence.length();
+    step.requireRoom(count, outputCount, 0);
     if (!cache.reserve(sequence, length + count)) {
       throw new EngineException(
           "the KV cache is full: %d of %d blocks are free, %d more are needed"
@@ -231,7 +254,7 @@ public final class Engine implements AutoCloseable {
     int firstOutput = step.outputs();
     for (int i = 0; i < count; i++) {
       int row = step.addToken(tokens[from + i], length + i, table);
-      if (outputs == Outputs.ALL || (outputs == Outputs.LAST && i == count - 1)) {
+      if (i >= count - outputCount) {
         step.addOutput(row);
       }
     }
@@ -249,12 +272,19 @@ public final class Engine implements AutoCloseable {
    * before.
    */
   public void run(AbortFlag flag) {
+    requireOpen();
     step.seal();
     compiled.run(flag);
     for (int i = 0; i < pendingCount; i++) {
       pending[i].advance(pendingTokens[i]);
     }
     pendingCount = 0;
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException(model.name() + " is closed");
+    }
   }
 
   /** Elements of a row of logits. */
@@ -264,11 +294,14 @@ public final class Engine implements AutoCloseable {
 
   /** Copies an output's logits of the last step into a direct buffer: float32, native order. */
   public void readLogits(int output, ByteBuffer destination) {
+    requireOpen();
     compiled.readLogits(output, destination);
   }
 
+  /** Gives back all memory. Closing twice does nothing; any other use afterwards is an error. */
   @Override
   public void close() {
+    closed = true;
     compiled.close();
     step.close();
     weights.close();

@@ -3,9 +3,9 @@ package dev.tandem.engine.kv;
 import java.util.Arrays;
 
 /**
- * The bookkeeping of the paged KV cache: which block belongs to which sequence. A block holds {@link
- * #BLOCK_TOKENS} positions of one sequence; blocks are taken as a sequence grows. Not safe for use
- * from several threads.
+ * The bookkeeping of the paged KV cache: which block belongs to which sequence. A block holds
+ * {@link #BLOCK_TOKENS} positions of one sequence; blocks are taken as a sequence grows. Not safe
+ * for use from several threads.
  */
 public final class KvCache {
 
@@ -27,7 +27,7 @@ public final class KvCache {
 
   /** Blocks that {@code tokens} positions take. */
   public static int blocksFor(int tokens) {
-    return (tokens + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+    return Math.ceilDiv(tokens, BLOCK_TOKENS);
   }
 
   /** All blocks. */

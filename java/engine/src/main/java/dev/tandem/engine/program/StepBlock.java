@@ -29,7 +29,7 @@ public final class StepBlock implements AutoCloseable {
   private final StepCapacity capacity;
   private final Sections at;
   private final DeviceBuffer buffer;
-  private final ByteBuffer memory;
+  private ByteBuffer memory; // empty once this is closed: the memory behind it is gone
   private int tokenCount;
   private int blockCount;
   private int outputCount;
@@ -113,13 +113,28 @@ public final class StepBlock implements AutoCloseable {
     return outputCount;
   }
 
+  /**
+   * Checks that so many more can be added.
+   *
+   * @throws IllegalStateException if not
+   */
+  public void requireRoom(int tokens, int outputs, int tableEntries) {
+    if (tokens > capacity.tokens() - tokenCount) {
+      throw full("tokens", capacity.tokens());
+    }
+    if (outputs > capacity.outputs() - outputCount) {
+      throw full("outputs", capacity.outputs());
+    }
+    if (tableEntries > capacity.tableEntries() - blockCount) {
+      throw full("block table entries", capacity.tableEntries());
+    }
+  }
+
   /** Adds the block table of a sequence; returns where it begins, for {@link #addToken}. */
   public int addTable(KvSequence sequence) {
     int start = blockCount;
     int count = sequence.blockCount();
-    if (start + count > capacity.tableEntries()) {
-      throw full("block table entries", capacity.tableEntries());
-    }
+    requireRoom(0, 0, count);
     for (int i = 0; i < count; i++) {
       memory.putInt(at.blocks.at(start + i), sequence.block(i));
     }
@@ -129,9 +144,7 @@ public final class StepBlock implements AutoCloseable {
 
   /** Adds a token; returns its row. */
   public int addToken(int id, int position, int table) {
-    if (tokenCount == capacity.tokens()) {
-      throw full("tokens", capacity.tokens());
-    }
+    requireRoom(1, 0, 0);
     memory.putInt(at.ids.at(tokenCount), id);
     memory.putInt(at.positions.at(tokenCount), position);
     memory.putInt(at.tables.at(tokenCount), table);
@@ -140,9 +153,7 @@ public final class StepBlock implements AutoCloseable {
 
   /** Asks for the logits of a token; returns the row of its results. */
   public int addOutput(int tokenRow) {
-    if (outputCount == capacity.outputs()) {
-      throw full("outputs", capacity.outputs());
-    }
+    requireRoom(0, 1, 0);
     memory.putInt(at.outputRows.at(outputCount), tokenRow);
     return outputCount++;
   }
@@ -206,6 +217,7 @@ public final class StepBlock implements AutoCloseable {
 
   @Override
   public void close() {
+    memory = ByteBuffer.allocate(0);
     buffer.close();
   }
 
