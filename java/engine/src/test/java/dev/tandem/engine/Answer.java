@@ -71,12 +71,7 @@ record Answer(String text, int[] prompt, int[] continuation, double[] margins) {
         int most = asked ? capacity : engine.step().capacity().tokens();
         int count = Math.min(end - read, most);
         engine.begin();
-        engine.add(
-            sequence,
-            tokens,
-            read,
-            count,
-            asked ? Engine.Outputs.ALL : Engine.Outputs.NONE);
+        engine.add(sequence, tokens, read, count, asked ? Engine.Outputs.ALL : Engine.Outputs.NONE);
         engine.run(flag);
         for (int i = 0; asked && i < count; i++) {
           choices[read + i - (prompt.length - 1)] = engine.step().candidateId(i, 0);

@@ -41,8 +41,7 @@ class DeterminismTest {
   static Stream<Arguments> combinations() {
     return Runs.instructionSets().stream()
         .flatMap(
-            set ->
-                Formats.COMPUTED_WITH.stream().map(format -> Arguments.arguments(set, format)));
+            set -> Formats.COMPUTED_WITH.stream().map(format -> Arguments.arguments(set, format)));
   }
 
   @ParameterizedTest
@@ -92,7 +91,8 @@ class DeterminismTest {
       threads = 1 + (int) (seed % 3);
       mode = WeightStore.Mode.values()[random.nextInt(3)];
       this.instructionSet = instructionSet;
-      what = "%s %s, seed %d: %d threads, %s".formatted(instructionSet, format, seed, threads, mode);
+      what =
+          "%s %s, seed %d: %d threads, %s".formatted(instructionSet, format, seed, threads, mode);
     }
 
     void check(Model model, int[][] tokens, double[][][] alone) {

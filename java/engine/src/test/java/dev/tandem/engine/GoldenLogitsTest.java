@@ -16,7 +16,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Against llama.cpp's logits of tiny models, in every format, way to keep weights and instruction set. */
+/**
+ * Against llama.cpp's logits of tiny models, in every format, way to keep weights and instruction
+ * set.
+ */
 class GoldenLogitsTest {
   /** Formats that nothing computes with yet. */
   private static final Pattern UNSUPPORTED = Pattern.compile(".*(q5_|q2_k|q3_k|iq4).*");

@@ -42,8 +42,7 @@ class MemoryTest {
   @BeforeAll
   static void writeModel() {
     Path file = folder.resolve("memory.gguf");
-    SyntheticModel.write(
-        file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0).withRopeFactors());
+    SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0).withRopeFactors());
     model = Model.open(file);
   }
 
@@ -72,7 +71,8 @@ class MemoryTest {
         assertTrue(engine.kvTokens() >= tokens);
       }
       DeviceOptions limited = DeviceOptions.cpu(1).withMemoryLimit(need);
-      EngineOptions within = new EngineOptions(limited, options.weights(), options.kvTokens(), 64, 4);
+      EngineOptions within =
+          new EngineOptions(limited, options.weights(), options.kvTokens(), 64, 4);
       Runs.load(model, within).close();
       assertThrows(EngineException.class, () -> load(options, need - 1));
     }
@@ -91,8 +91,7 @@ class MemoryTest {
         e.getMessage());
     int most = Integer.parseInt(e.getMessage().replaceAll(".*at most (\\d+) tokens.*", "$1"));
     load(OPTIONS.withKvTokens(most), 60 * MIB).close();
-    assertThrows(
-        EngineException.class, () -> load(OPTIONS.withKvTokens(most + 1), 60 * MIB));
+    assertThrows(EngineException.class, () -> load(OPTIONS.withKvTokens(most + 1), 60 * MIB));
   }
 
   @Test
@@ -172,8 +171,7 @@ class MemoryTest {
           engine.run(flag);
         }
         long grown = resident("VmHWM:") - before;
-        System.out.println(
-            engine.memory().total() + " " + engine.memory().kv() / 2 + " " + grown);
+        System.out.println(engine.memory().total() + " " + engine.memory().kv() / 2 + " " + grown);
       }
     }
 

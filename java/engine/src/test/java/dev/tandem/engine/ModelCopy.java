@@ -31,8 +31,7 @@ final class ModelCopy {
 
   /** With the values of a tensor replaced, in F32. */
   ModelCopy tensor(String name, float... values) {
-    changed.put(
-        name, new Content(TensorType.F32, BlockCodec.of(TensorType.F32).encode(values)));
+    changed.put(name, new Content(TensorType.F32, BlockCodec.of(TensorType.F32).encode(values)));
     return this;
   }
 
@@ -51,8 +50,7 @@ final class ModelCopy {
     GgufWriter writer = new GgufWriter().putAll(metadata);
     for (TensorInfo tensor : original.tensors().values()) {
       Content content =
-          changed.getOrDefault(
-              tensor.name(), new Content(tensor.type(), original.read(tensor)));
+          changed.getOrDefault(tensor.name(), new Content(tensor.type(), original.read(tensor)));
       writer.tensor(tensor.name(), content.type, tensor.shape(), content.bytes);
     }
     writer.write(file);

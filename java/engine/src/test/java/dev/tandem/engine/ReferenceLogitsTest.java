@@ -45,19 +45,18 @@ class ReferenceLogitsTest {
 
   static Stream<Arguments> models() {
     return Formats.COMPUTED_WITH.stream()
-        .flatMap(
-            format -> {
-              Options plain = Options.of(format);
-              Options all = plain.withBiases(Biases.ALL).withRopeFactors().withSeed(7);
-              Options linear = plain.withBiases(Biases.ATTENTION).withLinearScaling(2.5);
-              boolean twoPieces = Runs.LONG || LONG_SEQUENCES.contains(format);
-              return Stream.of(
-                      arguments(GROUPED, all, twoPieces ? PAST_ONE_PIECE : LENGTH),
-                      arguments(NINE_HEADS, linear, LENGTH),
-                      arguments(WIDE_HEADS, all, LENGTH),
-                      arguments(NARROW, all, LENGTH))
-                  .filter(model -> fits((ModelShape) model.get()[0], format));
-            });
+        .flatMap(format -> {
+          Options plain = Options.of(format);
+          Options all = plain.withBiases(Biases.ALL).withRopeFactors().withSeed(7);
+          Options linear = plain.withBiases(Biases.ATTENTION).withLinearScaling(2.5);
+          boolean twoPieces = Runs.LONG || LONG_SEQUENCES.contains(format);
+          return Stream.of(
+                  arguments(GROUPED, all, twoPieces ? PAST_ONE_PIECE : LENGTH),
+                  arguments(NINE_HEADS, linear, LENGTH),
+                  arguments(WIDE_HEADS, all, LENGTH),
+                  arguments(NARROW, all, LENGTH))
+              .filter(model -> fits((ModelShape) model.get()[0], format));
+        });
   }
 
   /** Whether the format's blocks divide all rows; else the model would be one of another format. */
@@ -74,7 +73,8 @@ class ReferenceLogitsTest {
     Model model = Model.open(file);
     int[] tokens = new SplittableRandom(length).ints(length, 0, shape.vocabulary()).toArray();
     double[][] reference = new ReferenceModel(model).logits(tokens);
-    StringBuilder line = new StringBuilder("%-10s %-5s".formatted(shape.name(), options.matrices()));
+    StringBuilder line =
+        new StringBuilder("%-10s %-5s".formatted(shape.name(), options.matrices()));
     for (String instructionSet : Runs.instructionSets()) {
       EngineOptions engineOptions = Runs.options(2, instructionSet);
       try (Engine engine = Runs.load(model, engineOptions, WeightStore.Mode.TILES)) {
@@ -92,9 +92,9 @@ class ReferenceLogitsTest {
 
   /**
    * What rounding explains. Relative variances, of values whose logarithm is spread evenly over a
-   * binade: f16 has steps of 2^-10 of the power of two below a value, 2^-20 / 12 of its square, 0.54
-   * on average over the binade; bf16 likewise with 2^-7. Int8 blocks of 32 normal values have steps
-   * of their largest magnitude, 2.2 deviations, over 127.
+   * binade: f16 has steps of 2^-10 of the power of two below a value, 2^-20 / 12 of its square,
+   * 0.54 on average over the binade; bf16 likewise with 2^-7. Int8 blocks of 32 normal values have
+   * steps of their largest magnitude, 2.2 deviations, over 127.
    *
    * <p>A layer rounds keys and values once, and activations before four matmuls; the head rounds
    * once more. No branch of a residual network weighs more than the whole, so that the sum of all
@@ -117,7 +117,11 @@ class ReferenceLogitsTest {
   /** A lead that errors of the tolerated size do not turn: eight of their deviations. */
   private static double margin(double[][] reference, double tolerance) {
     double meanSquare =
-        Arrays.stream(reference).flatMapToDouble(Arrays::stream).map(x -> x * x).average().orElse(0);
+        Arrays.stream(reference)
+            .flatMapToDouble(Arrays::stream)
+            .map(x -> x * x)
+            .average()
+            .orElse(0);
     return 8 * Math.sqrt(tolerance * meanSquare);
   }
 }
