@@ -288,6 +288,18 @@ class EngineTest {
     assertThrows(IllegalArgumentException.class, () -> Runs.load(Model.open(file), options));
   }
 
+  /** Found out when the program is compiled, after the weights were loaded. */
+  @Test
+  void headsThatNoKernelComputes() {
+    ModelShape huge =
+        new ModelShape("huge heads", 1, 64, 1, 1, 1026, 64, VOCABULARY, 64, 10_000, true, 1e-5f);
+    Path hugeFile = folder.resolve("huge.gguf");
+    SyntheticModel.write(hugeFile, huge, SyntheticModel.Options.of(TensorType.F16));
+    Model model = Model.open(hugeFile);
+    RuntimeFailure e = assertThrows(RuntimeFailure.class, () -> Runs.load(model, OPTIONS));
+    assertTrue(e.getMessage().contains("head size 1026"), e.getMessage());
+  }
+
   @Test
   void closedTwiceAndUsedAfterwards() {
     for (WeightStore.Mode mode : WeightStore.Mode.values()) {
