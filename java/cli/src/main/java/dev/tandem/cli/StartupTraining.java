@@ -30,8 +30,7 @@ final class StartupTraining {
   public static void main(String[] arguments) {
     OutputStream nowhere = OutputStream.nullOutputStream();
     Streams streams =
-        new Streams(
-            InputStream.nullInputStream(), nowhere, new PrintStream(nowhere), false, false);
+        new Streams(InputStream.nullInputStream(), nowhere, new PrintStream(nowhere), false, false);
     for (List<String> command : COMMANDS) {
       int code = Main.run(streams, command.toArray(String[]::new));
       if (code != 0) {

@@ -88,8 +88,7 @@ public final class Engine implements AutoCloseable {
       StepCapacity one = new StepCapacity(options.stepTokens(), options.stepOutputs(), 1);
       long work = new ProgramCompiler(device, graph, one, 1).workBytes();
       int blocks = kvBlocks(model, options, available, weights.bytes(), work);
-      StepCapacity capacity =
-          new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+      StepCapacity capacity = new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
       ProgramCompiler compiler = new ProgramCompiler(device, graph, capacity, blocks);
       weights.load(device, progress);
       StepBlock step = new StepBlock(device, capacity);
@@ -111,8 +110,7 @@ public final class Engine implements AutoCloseable {
       Model model, EngineOptions options, OptionalLong available, long weights, long work) {
     int trained = model.graph().hyperparameters().trainedContext();
     long blockBytes = ProgramCompiler.kvBlockBytes(model.graph());
-    int wanted =
-        options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
+    int wanted = options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
     if (wanted < 1) {
       throw new EngineException("context: " + wanted + " tokens are not possible; at least 1");
     }
@@ -133,9 +131,11 @@ public final class Engine implements AutoCloseable {
                 need,
                 MemoryNeed.text(available.getAsLong()),
                 fitting >= least
-                    ? "choose a context of at most " + fitting * KvCache.BLOCK_TOKENS + " tokens (-c)"
-                    : "free memory, choose a smaller quantisation, or keep the weights in the mapped"
-                        + " file (--no-repack)"));
+                    ? "choose a context of at most "
+                        + fitting * KvCache.BLOCK_TOKENS
+                        + " tokens (-c)"
+                    : "free memory, choose a smaller quantisation, or keep the weights in the"
+                        + " mapped file (--no-repack)"));
   }
 
   public Model model() {

@@ -12,11 +12,7 @@ import java.time.Duration;
  * @param decode time to generate, from the first sampled token on
  */
 public record Generation(
-    Reason reason,
-    int promptTokens,
-    int generatedTokens,
-    Duration firstToken,
-    Duration decode) {
+    Reason reason, int promptTokens, int generatedTokens, Duration firstToken, Duration decode) {
 
   /** Why a generation ended. */
   public enum Reason {

@@ -6,8 +6,8 @@ import java.util.Arrays;
  * The bytes of all tokens in one array, and the way back from bytes to a token: a hash table with
  * open addressing.
  *
- * <p>A place of the table holds a token and its key. The key of up to seven bytes is these bytes, so
- * that a look-up mostly touches nothing but the table; that of more bytes is a hash.
+ * <p>A place of the table holds a token and its key. The key of up to seven bytes is these bytes,
+ * so that a look-up mostly touches nothing but the table; that of more bytes is a hash.
  */
 final class PieceTable {
   private static final int EMPTY = -1;
@@ -76,9 +76,7 @@ final class PieceTable {
 
   /** Whether this is a token, and has exactly these bytes. */
   boolean is(int id, byte[] text, int from, int to) {
-    return id >= 0
-        && id < ends.length
-        && Arrays.equals(bytes, start(id), end(id), text, from, to);
+    return id >= 0 && id < ends.length && Arrays.equals(bytes, start(id), end(id), text, from, to);
   }
 
   /** Where a token with these bytes is, or is to be put. */

@@ -46,14 +46,13 @@ final class TokenizerReader {
     String pre = metadata.findString(PRE).filter(name -> !name.isEmpty()).orElse("default");
     PreTokenizerRules rules =
         PreTokenizerRules.named(pre)
-            .orElseThrow(
-                () ->
-                    metadata.problem(
-                        PRE,
-                        "\""
-                            + pre
-                            + "\" is not supported; supported: "
-                            + String.join(", ", PreTokenizerRules.names())));
+            .orElseThrow(() ->
+                metadata.problem(
+                    PRE,
+                    "\""
+                        + pre
+                        + "\" is not supported; supported: "
+                        + String.join(", ", PreTokenizerRules.names())));
     PieceSpelling spelling = PieceSpelling.BYTE_ALPHABET;
     Vocabulary vocabulary = VocabularyReader.read(metadata, spelling);
     TextEncoder encoder =
@@ -62,9 +61,7 @@ final class TokenizerReader {
             merges(vocabulary, spelling),
             new PreTokenizer(rules.patterns()),
             spelling,
-            rules.wholeWords()
-                ? BytePairEncoder.WholeWords.ALL
-                : BytePairEncoder.WholeWords.NONE);
+            rules.wholeWords() ? BytePairEncoder.WholeWords.ALL : BytePairEncoder.WholeWords.NONE);
     return tokenizer(vocabulary, encoder, false, rules.addBos());
   }
 
@@ -82,10 +79,7 @@ final class TokenizerReader {
     }
     boolean spacePrefix = metadata.findBool(ADD_SPACE_PREFIX).orElse(true);
     return tokenizer(
-        vocabulary,
-        new SentencePieceEncoder(vocabulary, scores, spacePrefix),
-        spacePrefix,
-        true);
+        vocabulary, new SentencePieceEncoder(vocabulary, scores, spacePrefix), spacePrefix, true);
   }
 
   /** SentencePiece's pieces with merges as BPE has them; only line feeds bound words. */
@@ -114,8 +108,7 @@ final class TokenizerReader {
   }
 
   /** The token to add at one end; a default that the vocabulary cannot follow adds nothing. */
-  private int[] around(
-      Vocabulary vocabulary, SpecialToken part, String key, boolean addByDefault) {
+  private int[] around(Vocabulary vocabulary, SpecialToken part, String key, boolean addByDefault) {
     boolean asked = metadata.findBool(key).orElse(false);
     OptionalInt token = vocabulary.special(part);
     if (asked && token.isEmpty()) {
@@ -125,8 +118,8 @@ final class TokenizerReader {
   }
 
   /**
-   * Phi-3's special tokens take the white space behind them away, and its files do not say so: it is
-   * known by name, as in llama.cpp.
+   * Phi-3's special tokens take the white space behind them away, and its files do not say so: it
+   * is known by name, as in llama.cpp.
    */
   private BitSet eatsSpaceBehind(Vocabulary vocabulary) {
     BitSet tokens = new BitSet();

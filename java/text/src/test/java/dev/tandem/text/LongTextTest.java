@@ -53,7 +53,8 @@ class LongTextTest {
 
   private static void check(Tokenizer tokenizer, String what, String text) {
     byte[] bytes =
-        assertTimeoutPreemptively(BOUND, () -> tokenizer.decode(tokenizer.encode(text, true)), what);
+        assertTimeoutPreemptively(
+            BOUND, () -> tokenizer.decode(tokenizer.encode(text, true)), what);
     assertArrayEquals(text.getBytes(StandardCharsets.UTF_8), bytes, what);
   }
 

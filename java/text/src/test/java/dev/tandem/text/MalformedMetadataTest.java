@@ -75,8 +75,7 @@ class MalformedMetadataTest {
   @ParameterizedTest
   @MethodSource("malformed")
   void namesFileKeyAndProblem(MetadataBuilder metadata, String key, String problem) {
-    ModelFormatException refusal =
-        assertThrows(ModelFormatException.class, metadata::tokenizer);
+    ModelFormatException refusal = assertThrows(ModelFormatException.class, metadata::tokenizer);
     assertEquals("tokenizer.ggml." + key, refusal.field());
     assertTrue(refusal.getMessage().contains("hand-made.gguf"), refusal.getMessage());
     assertTrue(refusal.getMessage().contains(problem), refusal.getMessage());

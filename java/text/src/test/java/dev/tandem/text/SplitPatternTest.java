@@ -33,9 +33,29 @@ class SplitPatternTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "a{2}", "a{2,3}b?", "a*?b|a", "a++b", "a?+a", "[ab]+b", "[^ab]+", "(?:ab|a)b", "(?:ab)?a",
-        "(?i:stk)", "(?i:[r-t]+)", "(?i:ſ)", "a(?!b)", "a(?=b)", "(?<!a)b", "(?<=a)b+", "[\\p{L}-]+",
-        "\\p{Lu}\\p{Ll}+", "\\p{M}|\\p{S}|\\p{P}", "\\S+", "[\\s]+$", "\\(|\\[", "[+.\\-]"
+        "a{2}",
+        "a{2,3}b?",
+        "a*?b|a",
+        "a++b",
+        "a?+a",
+        "[ab]+b",
+        "[^ab]+",
+        "(?:ab|a)b",
+        "(?:ab)?a",
+        "(?i:stk)",
+        "(?i:[r-t]+)",
+        "(?i:ſ)",
+        "a(?!b)",
+        "a(?=b)",
+        "(?<!a)b",
+        "(?<=a)b+",
+        "[\\p{L}-]+",
+        "\\p{Lu}\\p{Ll}+",
+        "\\p{M}|\\p{S}|\\p{P}",
+        "\\S+",
+        "[\\s]+$",
+        "\\(|\\[",
+        "[+.\\-]"
       })
   void everyConstructMeansWhatItMeansInTheJdk(String pattern) {
     // A lazy quantifier is not in the language: here the question mark must be refused.
@@ -58,13 +78,22 @@ class SplitPatternTest {
   @CsvSource(
       delimiter = '@',
       value = {
-        "(a)+@'(' here", "(?:a)+@'+' here", "[a[b]]@class inside a class", "[\\S]@inside a class",
-        "[a&&b]@inside a class", "a)@closing parenthesis", "(?:a@no )", "[ab@open class",
-        "\\d@escape \\d", "a{,3}@without a number", "a{2,3@no }", "\\p{Greek}@\\p{Greek}", "+@'+' here"
+        "(a)+@'(' here",
+        "(?:a)+@'+' here",
+        "[a[b]]@class inside a class",
+        "[\\S]@inside a class",
+        "[a&&b]@inside a class",
+        "a)@closing parenthesis",
+        "(?:a@no )",
+        "[ab@open class",
+        "\\d@escape \\d",
+        "a{,3}@without a number",
+        "a{2,3@no }",
+        "\\p{Greek}@\\p{Greek}",
+        "+@'+' here"
       })
   void whatIsNotInTheLanguageIsRefused(String pattern, String complaint) {
-    var refusal =
-        assertThrows(IllegalArgumentException.class, () -> SplitPattern.compile(pattern));
+    var refusal = assertThrows(IllegalArgumentException.class, () -> SplitPattern.compile(pattern));
     assertTrue(refusal.getMessage().contains(complaint), refusal.getMessage());
   }
 
@@ -87,8 +116,7 @@ class SplitPatternTest {
             bytes,
             0,
             bytes.length,
-            (all, from, to) ->
-                words.add(new String(all, from, to - from, StandardCharsets.UTF_8)));
+            (all, from, to) -> words.add(new String(all, from, to - from, StandardCharsets.UTF_8)));
     return words;
   }
 }

@@ -55,8 +55,21 @@ class Utf8StreamTest {
   private static byte[] spoilt(String text, Random random) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     byte[] interesting = {
-      (byte) 0x80, (byte) 0xBF, (byte) 0xC0, (byte) 0xC2, (byte) 0xE0, (byte) 0xED, (byte) 0xEF,
-      (byte) 0xF0, (byte) 0xF4, (byte) 0xF5, (byte) 0xFF, (byte) 0xA0, (byte) 0x9F, (byte) 0x90, 'a'
+      (byte) 0x80,
+      (byte) 0xBF,
+      (byte) 0xC0,
+      (byte) 0xC2,
+      (byte) 0xE0,
+      (byte) 0xED,
+      (byte) 0xEF,
+      (byte) 0xF0,
+      (byte) 0xF4,
+      (byte) 0xF5,
+      (byte) 0xFF,
+      (byte) 0xA0,
+      (byte) 0x9F,
+      (byte) 0x90,
+      'a'
     };
     for (int i = 0; i < bytes.length; i++) {
       if (random.nextInt(3) == 0) {
@@ -129,12 +142,11 @@ class Utf8StreamTest {
   private static String streamed(byte[] bytes, Random random) {
     ByteArrayOutputStream all = new ByteArrayOutputStream();
     Utf8Stream stream =
-        new Utf8Stream(
-            (b, at, n) -> {
-              String piece = decoded(b, at, n);
-              assertEquals(n, piece.getBytes(StandardCharsets.UTF_8).length, piece);
-              all.write(b, at, n);
-            });
+        new Utf8Stream((b, at, n) -> {
+          String piece = decoded(b, at, n);
+          assertEquals(n, piece.getBytes(StandardCharsets.UTF_8).length, piece);
+          all.write(b, at, n);
+        });
     for (int at = 0; at < bytes.length; ) {
       int end = Math.min(bytes.length, at + random.nextInt(4));
       stream.write(bytes, at, end);

@@ -3,9 +3,9 @@ package dev.tandem.engine.kv;
 import java.util.Arrays;
 
 /**
- * The bookkeeping of the paged KV cache: which block belongs to which sequence. A block holds {@link
- * #BLOCK_TOKENS} positions of one sequence; blocks are taken as a sequence grows. Not safe for use
- * from several threads.
+ * The bookkeeping of the paged KV cache: which block belongs to which sequence. A block holds
+ * {@link #BLOCK_TOKENS} positions of one sequence; blocks are taken as a sequence grows. Not safe
+ * for use from several threads.
  */
 public final class KvCache {
 
