@@ -65,7 +65,7 @@ public final class Main implements Runnable {
             .setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8))
             .setUsageHelpAutoWidth(true)
             .setUsageHelpLongOptionsMaxWidth(30)
-            .setAbbreviatedOptionsAllowed(false)
+            .setExpandAtFiles(false) // a prompt may begin with @
             .setParameterExceptionHandler((problem, unused) -> usage(streams, problem))
             .setExecutionExceptionHandler(
                 (failure, command, unused) -> failed(streams, failure, arguments));
