@@ -1,0 +1,78 @@
+package dev.tandem.cli;
+
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * Where a command reads and writes. Standard output carries results only: the model's text, a
+ * table, a JSON document. All else goes to standard error. Text is UTF-8 whatever the locale.
+ *
+ * @param out unbuffered
+ * @param err for people
+ * @param outTerminal whether {@code out} is a terminal
+ * @param errTerminal whether {@code err} is a terminal: only then bars
+ */
+record Streams(
+    InputStream in, OutputStream out, PrintStream err, boolean outTerminal, boolean errTerminal) {
+
+  /** Standard output was closed by who read it: the command ends quietly. */
+  static final class ClosedException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    ClosedException(IOException cause) {
+      super(cause);
+    }
+  }
+
+  /** Those of this process. */
+  static Streams ofProcess() {
+    return new Streams(
+        new FileInputStream(FileDescriptor.in),
+        new FileOutputStream(FileDescriptor.out),
+        new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
+        isTerminal(1),
+        isTerminal(2));
+  }
+
+  /** Writes text to standard output. */
+  void print(String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    write(bytes, 0, bytes.length);
+  }
+
+  void println(String line) {
+    print(line + "\n");
+  }
+
+  /** Writes bytes to standard output. */
+  void write(byte[] bytes, int offset, int length) {
+    try {
+      out.write(bytes, offset, length);
+    } catch (IOException e) {
+      throw new ClosedException(e);
+    }
+  }
+
+  /** Writes a line to standard error. */
+  void note(String line) {
+    err.println(line);
+  }
+
+  // The JDK tells only whether standard input and output are terminals, both at once.
+  private static boolean isTerminal(int descriptor) {
+    try {
+      Path target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor));
+      return target.startsWith("/dev/pts") || target.toString().startsWith("/dev/tty");
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,240 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.kv.KvCache;
+import dev.tandem.engine.kv.KvSequence;
+import dev.tandem.engine.machine.HostResources;
+import dev.tandem.engine.program.CompiledModel;
+import dev.tandem.engine.program.ProgramCompiler;
+import dev.tandem.engine.program.StepBlock;
+import dev.tandem.engine.program.StepCapacity;
+import dev.tandem.engine.program.WeightStore;
+import dev.tandem.model.Model;
+import dev.tandem.model.graph.OperatorGraph;
+import dev.tandem.runtime.AbortFlag;
+import dev.tandem.runtime.Device;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.OptionalLong;
+
+/**
+ * A loaded model that runs steps. A step takes tokens of one or many sequences, writes their keys
+ * and values to the cache, and gives logits where they are asked for. The hot path, {@link #begin},
+ * {@link #add}, {@link #run} and reading the {@link StepBlock}, allocates nothing.
+ *
+ * <p>Not safe for use from several threads; only the flag given to {@link #run} may be set by
+ * others.
+ */
+public final class Engine implements AutoCloseable {
+
+  /** Which tokens of an {@link #add} get logits. */
+  public enum Outputs {
+    NONE,
+    LAST,
+    ALL
+  }
+
+  // Below this a context is of no use; a model that leaves less room is refused.
+  private static final int LEAST_KV_TOKENS = 256;
+
+  private final Model model;
+  private final Device device;
+  private final WeightStore weights;
+  private final CompiledModel compiled;
+  private final StepBlock step;
+  private final KvCache cache;
+  private final MemoryNeed memory;
+
+  // The sequences of the step being put together, and how far each goes.
+  private KvSequence[] pending = new KvSequence[8];
+  private int[] pendingTokens = new int[8];
+  private int pendingCount;
+
+  private Engine(
+      Model model,
+      Device device,
+      WeightStore weights,
+      CompiledModel compiled,
+      StepBlock step,
+      KvCache cache,
+      MemoryNeed memory) {
+    this.model = model;
+    this.device = device;
+    this.weights = weights;
+    this.compiled = compiled;
+    this.step = step;
+    this.cache = cache;
+    this.memory = memory;
+  }
+
+  /**
+   * Loads a model.
+   *
+   * @throws EngineException if it does not fit
+   * @throws dev.tandem.runtime.RuntimeFailure if the device or the file fails
+   */
+  public static Engine load(Model model, EngineOptions options, WeightStore.Progress progress) {
+    return load(model, options, HostResources.ofThisMachine().availableMemory(), progress);
+  }
+
+  /**
+   * @param available bytes that may be allocated; empty = unknown, then nothing is refused
+   */
+  static Engine load(
+      Model model, EngineOptions options, OptionalLong available, WeightStore.Progress progress) {
+    OperatorGraph graph = model.graph();
+    WeightStore weights = new WeightStore(model.file(), graph, options.weights());
+    Device device = Device.open(options.device());
+    try {
+      StepCapacity one = new StepCapacity(options.stepTokens(), options.stepOutputs(), 1);
+      long work = new ProgramCompiler(device, graph, one, 1).workBytes();
+      int blocks = kvBlocks(model, options, available, weights.bytes(), work);
+      StepCapacity capacity = new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+      ProgramCompiler compiler = new ProgramCompiler(device, graph, capacity, blocks);
+      weights.load(device, progress);
+      StepBlock step = new StepBlock(device, capacity);
+      CompiledModel compiled = compiler.compile(model.file(), weights, step);
+      MemoryNeed memory =
+          new MemoryNeed(
+              weights.bytes(),
+              compiler.kvBytes(),
+              device.memoryUsed() - weights.bytes() - compiler.kvBytes());
+      return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+    } catch (RuntimeException e) {
+      weights.close();
+      device.close();
+      throw e;
+    }
+  }
+
+  private static int kvBlocks(
+      Model model, EngineOptions options, OptionalLong available, long weights, long work) {
+    int trained = model.graph().hyperparameters().trainedContext();
+    long blockBytes = ProgramCompiler.kvBlockBytes(model.graph());
+    int wanted = options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
+    if (wanted < 1) {
+      throw new EngineException("context: " + wanted + " tokens are not possible; at least 1");
+    }
+    int blocks = KvCache.blocksFor(wanted);
+    MemoryNeed need = new MemoryNeed(weights, blocks * blockBytes, work);
+    if (available.isEmpty() || need.total() <= available.getAsLong()) {
+      return blocks;
+    }
+    long fitting = (available.getAsLong() - weights - work) / blockBytes;
+    int least = KvCache.blocksFor(Math.min(trained, LEAST_KV_TOKENS));
+    if (options.kvTokens().isEmpty() && fitting >= least) {
+      return (int) fitting;
+    }
+    throw new EngineException(
+        "%s needs %s of memory, and %s are available; %s"
+            .formatted(
+                model.name(),
+                need,
+                MemoryNeed.text(available.getAsLong()),
+                fitting >= least
+                    ? "choose a context of at most "
+                        + fitting * KvCache.BLOCK_TOKENS
+                        + " tokens (-c)"
+                    : "free memory, choose a smaller quantisation, or keep the weights in the"
+                        + " mapped file (--no-repack)"));
+  }
+
+  public Model model() {
+    return model;
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  /** What this engine takes of the device's memory. */
+  public MemoryNeed memory() {
+    return memory;
+  }
+
+  /** The bookkeeping of the KV cache. */
+  public KvCache cache() {
+    return cache;
+  }
+
+  /** Positions that the KV cache has room for. */
+  public int kvTokens() {
+    return cache.blocks() * KvCache.BLOCK_TOKENS;
+  }
+
+  /** The step being put together, and after {@link #run} its results. */
+  public StepBlock step() {
+    return step;
+  }
+
+  /** Starts putting together a new step. */
+  public void begin() {
+    step.clear();
+    pendingCount = 0;
+  }
+
+  /**
+   * Adds the next tokens of a sequence to the step; a sequence may be added once per step.
+   *
+   * @param tokens holds the ids at {@code [from, from + count)}
+   * @return the row of the first output in the step block's results (none: what it would be)
+   * @throws EngineException if the KV cache is full
+   * @throws IllegalStateException if the step is full
+   */
+  public int add(KvSequence sequence, int[] tokens, int from, int count, Outputs outputs) {
+    int length = sequence.length();
+    if (!cache.reserve(sequence, length + count)) {
+      throw new EngineException(
+          "the KV cache is full: %d of %d blocks are free, %d more are needed"
+              .formatted(
+                  cache.freeBlocks(),
+                  cache.blocks(),
+                  KvCache.blocksFor(length + count) - sequence.blockCount()));
+    }
+    int table = step.addTable(sequence);
+    int firstOutput = step.outputs();
+    for (int i = 0; i < count; i++) {
+      int row = step.addToken(tokens[from + i], length + i, table);
+      if (outputs == Outputs.ALL || (outputs == Outputs.LAST && i == count - 1)) {
+        step.addOutput(row);
+      }
+    }
+    if (pendingCount == pending.length) {
+      pending = Arrays.copyOf(pending, 2 * pendingCount);
+      pendingTokens = Arrays.copyOf(pendingTokens, 2 * pendingCount);
+    }
+    pending[pendingCount] = sequence;
+    pendingTokens[pendingCount++] = count;
+    return firstOutput;
+  }
+
+  /**
+   * Runs the step. Afterwards its sequences are longer by their tokens; if it throws, they are as
+   * before.
+   */
+  public void run(AbortFlag flag) {
+    step.seal();
+    compiled.run(flag);
+    for (int i = 0; i < pendingCount; i++) {
+      pending[i].advance(pendingTokens[i]);
+    }
+    pendingCount = 0;
+  }
+
+  /** Elements of a row of logits. */
+  public int vocabulary() {
+    return compiled.vocabulary();
+  }
+
+  /** Copies an output's logits of the last step into a direct buffer: float32, native order. */
+  public void readLogits(int output, ByteBuffer destination) {
+    compiled.readLogits(output, destination);
+  }
+
+  @Override
+  public void close() {
+    compiled.close();
+    step.close();
+    weights.close();
+    device.close();
+  }
+}

@@ -1,0 +1,44 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.program.WeightStore;
+import dev.tandem.runtime.DeviceOptions;
+import java.util.OptionalInt;
+
+/**
+ * How to run a model.
+ *
+ * @param device where
+ * @param weights how its matrices are kept
+ * @param kvTokens positions that the KV cache has room for, all sequences together; empty = as many
+ *     as the model was trained for, at most {@link #DEFAULT_KV_TOKENS}, as far as memory allows
+ * @param stepTokens tokens that one step can take
+ * @param stepOutputs rows of logits that one step can compute
+ */
+public record EngineOptions(
+    DeviceOptions device,
+    WeightStore.Mode weights,
+    OptionalInt kvTokens,
+    int stepTokens,
+    int stepOutputs) {
+
+  public static final int DEFAULT_KV_TOKENS = 8192;
+  public static final int DEFAULT_STEP_TOKENS = 512;
+
+  /** The usual: tiles, default context, one output per step. */
+  public static EngineOptions of(DeviceOptions device) {
+    return new EngineOptions(
+        device, WeightStore.Mode.TILES, OptionalInt.empty(), DEFAULT_STEP_TOKENS, 1);
+  }
+
+  public EngineOptions withWeights(WeightStore.Mode mode) {
+    return new EngineOptions(device, mode, kvTokens, stepTokens, stepOutputs);
+  }
+
+  public EngineOptions withKvTokens(int tokens) {
+    return new EngineOptions(device, weights, OptionalInt.of(tokens), stepTokens, stepOutputs);
+  }
+
+  public EngineOptions withStep(int tokens, int outputs) {
+    return new EngineOptions(device, weights, kvTokens, tokens, outputs);
+  }
+}

@@ -1,0 +1,74 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.program.WeightStore;
+import dev.tandem.model.Model;
+import dev.tandem.text.Tokenizer;
+import java.nio.file.Path;
+
+/**
+ * A model, loaded and ready. Sessions share it: each has its own place in the KV cache, and their
+ * steps follow one another.
+ */
+public final class TandemModel implements AutoCloseable {
+
+  private final Engine engine;
+  private final Tokenizer tokenizer;
+
+  private TandemModel(Engine engine, Tokenizer tokenizer) {
+    this.engine = engine;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * Opens and loads a model file.
+   *
+   * @throws dev.tandem.model.ModelFormatException if the file is no such model
+   * @throws EngineException if it does not fit into memory
+   * @throws dev.tandem.runtime.RuntimeFailure if the device or the file fails
+   */
+  public static TandemModel open(Path file, EngineOptions options) {
+    return load(Model.open(file), options, (loaded, total) -> {});
+  }
+
+  /** Loads a model that was opened before, and tells how far it is. */
+  public static TandemModel load(
+      Model model, EngineOptions options, WeightStore.Progress progress) {
+    Tokenizer tokenizer = Tokenizer.of(model.file().metadata());
+    int vocabulary = model.graph().hyperparameters().vocabulary();
+    if (tokenizer.vocabulary().size() > vocabulary) {
+      throw model
+          .file()
+          .metadata()
+          .problem(
+              "tokenizer.ggml.tokens",
+              "has %d tokens, the token embedding only %d rows"
+                  .formatted(tokenizer.vocabulary().size(), vocabulary));
+    }
+    return new TandemModel(Engine.load(model, options, progress), tokenizer);
+  }
+
+  public Model model() {
+    return engine.model();
+  }
+
+  public Tokenizer tokenizer() {
+    return tokenizer;
+  }
+
+  /** The engine, for what goes beyond text. */
+  public Engine engine() {
+    return engine;
+  }
+
+  /** A new session with nothing in its context. */
+  public Session newSession() {
+    return new Session(this);
+  }
+
+  @Override
+  public void close() {
+    synchronized (engine) {
+      engine.close();
+    }
+  }
+}

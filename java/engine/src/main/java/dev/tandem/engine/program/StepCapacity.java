@@ -1,0 +1,19 @@
+package dev.tandem.engine.program;
+
+/**
+ * What one step can hold.
+ *
+ * @param tokens tokens that go through the layers
+ * @param outputs rows for which logits are computed
+ * @param tableEntries block numbers, of all sequences together
+ */
+public record StepCapacity(int tokens, int outputs, int tableEntries) {
+
+  public StepCapacity {
+    if (tokens < 1 || outputs < 1 || outputs > tokens || tableEntries < 1) {
+      throw new IllegalArgumentException(
+          "a step of %d tokens, %d outputs and %d table entries is not possible"
+              .formatted(tokens, outputs, tableEntries));
+    }
+  }
+}

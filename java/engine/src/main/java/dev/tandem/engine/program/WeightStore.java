@@ -1,0 +1,184 @@
+package dev.tandem.engine.program;
+
+import dev.tandem.model.ModelFormatException;
+import dev.tandem.model.gguf.GgufFile;
+import dev.tandem.model.gguf.TensorInfo;
+import dev.tandem.model.graph.Operator;
+import dev.tandem.model.graph.OperatorGraph;
+import dev.tandem.model.graph.Weight;
+import dev.tandem.runtime.Device;
+import dev.tandem.runtime.DeviceBuffer;
+import dev.tandem.runtime.ElementType;
+import dev.tandem.runtime.Layout;
+import dev.tandem.runtime.ProgramWriter;
+import dev.tandem.runtime.WeightFile;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The weights of a model on a device. Matrices lie in tiles, or in plain layout, mapped from the
+ * file or read into memory; vectors are float32. Every tensor lies there once, also if two
+ * operators read it.
+ */
+public final class WeightStore implements AutoCloseable {
+
+  /** How matrices are kept. */
+  public enum Mode {
+    /** Read once and laid out for the kernels: the fastest way to compute. */
+    TILES,
+    /** Left in the mapped file: ready at once, pages shared between processes, slower. */
+    MAPPED,
+    /** In the file's layout, read into memory. */
+    PLAIN
+  }
+
+  /** Hears how far loading is. */
+  @FunctionalInterface
+  public interface Progress {
+    void loaded(long bytes, long total);
+  }
+
+  /** Where a tensor lies, or will. {@code arenaOffset} is -1 for one that stays in its file. */
+  private record Home(
+      Weight weight, ElementType type, Layout layout, long arenaOffset, long bytes) {
+    boolean mapped() {
+      return arenaOffset < 0;
+    }
+  }
+
+  private static final long ALIGNMENT = 4096;
+
+  private final GgufFile file;
+  private final Map<String, Home> homes = new LinkedHashMap<>();
+  private final List<WeightFile> parts = new ArrayList<>();
+  private final Map<Integer, DeviceBuffer> windows = new LinkedHashMap<>();
+  private Optional<DeviceBuffer> arena = Optional.empty();
+  private long arenaBytes;
+
+  /**
+   * Decides where every weight of the graph goes; reads nothing yet.
+   *
+   * @throws ModelFormatException naming a tensor whose type devices do not compute with
+   */
+  public WeightStore(GgufFile file, OperatorGraph graph, Mode mode) {
+    this.file = file;
+    for (Operator operator : graph.operators()) {
+      switch (operator) {
+        case Operator.MatMul m -> {
+          matrix(m.weight(), mode);
+          m.bias().ifPresent(this::vector);
+        }
+        case Operator.OutputHead h -> matrix(h.weight(), mode);
+        case Operator.Norm n -> vector(n.weight());
+        case Operator.Embedding e -> {}
+        case Operator.Rope r -> {}
+        case Operator.Attention a -> {}
+        case Operator.GatedActivation g -> {}
+        case Operator.ResidualAdd a -> {}
+        case Operator.OutputRows o -> {}
+      }
+    }
+    // Last, so that a table that is the output head as well is there once, as the head wants it;
+    // one that is only read row by row needs no tiles.
+    for (Operator operator : graph.operators()) {
+      if (operator instanceof Operator.Embedding e) {
+        matrix(e.table(), mode == Mode.TILES ? Mode.PLAIN : mode);
+      }
+    }
+  }
+
+  /** Bytes of device memory that the weights take. */
+  public long bytes() {
+    return arenaBytes;
+  }
+
+  /** Brings the weights to the device. */
+  public void load(Device device, Progress progress) {
+    for (Path part : file.parts()) {
+      parts.add(WeightFile.open(part));
+    }
+    arena = Optional.of(device.allocate(arenaBytes));
+    long total = homes.values().stream().filter(h -> !h.mapped()).mapToLong(Home::bytes).sum();
+    long done = 0;
+    for (Home home : homes.values()) {
+      TensorInfo tensor = file.tensor(home.weight().name());
+      if (home.mapped()) {
+        windows.computeIfAbsent(tensor.part(), part -> window(device, parts.get(part)));
+        continue;
+      }
+      arena
+          .get()
+          .load(
+              home.arenaOffset(),
+              parts.get(tensor.part()),
+              tensor.offset(),
+              weightType(home.weight()),
+              home.weight().rows(),
+              home.weight().columns(),
+              home.type(),
+              home.layout());
+      done += home.bytes();
+      progress.loaded(done, total);
+    }
+  }
+
+  /** Declares a weight in a program. */
+  ProgramWriter.Tensor declare(ProgramWriter program, Weight weight) {
+    Home home = homes.get(weight.name());
+    TensorInfo tensor = file.tensor(weight.name());
+    return program.tensor(
+        home.mapped() ? windows.get(tensor.part()) : arena.orElseThrow(),
+        home.mapped() ? tensor.offset() : home.arenaOffset(),
+        home.type(),
+        home.layout(),
+        weight.rows(),
+        weight.columns());
+  }
+
+  @Override
+  public void close() {
+    arena.ifPresent(DeviceBuffer::close);
+    windows.values().forEach(DeviceBuffer::close);
+    parts.forEach(WeightFile::close);
+  }
+
+  private void matrix(Weight weight, Mode mode) {
+    ElementType type = weightType(weight);
+    put(weight, type, mode == Mode.TILES ? Layout.TILES : Layout.PLAIN, mode == Mode.MAPPED);
+  }
+
+  private void vector(Weight weight) {
+    weightType(weight);
+    put(weight, ElementType.F32, Layout.PLAIN, false);
+  }
+
+  private void put(Weight weight, ElementType type, Layout layout, boolean mapped) {
+    if (homes.containsKey(weight.name())) {
+      return;
+    }
+    long bytes = type.bytes(layout, weight.rows(), weight.columns());
+    homes.put(weight.name(), new Home(weight, type, layout, mapped ? -1 : arenaBytes, bytes));
+    if (!mapped) {
+      arenaBytes = Math.ceilDiv(Math.addExact(arenaBytes, bytes), ALIGNMENT) * ALIGNMENT;
+    }
+  }
+
+  private ElementType weightType(Weight weight) {
+    return ElementType.ofWeight(weight.type().id())
+        .orElseThrow(() ->
+            new ModelFormatException(
+                file.parts().getFirst(),
+                -1,
+                "tensor " + weight.name(),
+                "type %s is not supported; supported: %s"
+                    .formatted(weight.type(), ElementType.weightNames())));
+  }
+
+  private static DeviceBuffer window(Device device, WeightFile part) {
+    return device.window(part, 0, part.size());
+  }
+}

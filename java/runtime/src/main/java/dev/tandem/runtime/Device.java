@@ -1,0 +1,92 @@
+package dev.tandem.runtime;
+
+/**
+ * A device: memory with a hard limit, and programs that it runs. Nothing above this package asks
+ * which one it is. Safe for use from many threads; runs of programs on one device follow one
+ * another.
+ */
+public final class Device implements AutoCloseable {
+
+  private final long handle;
+  private boolean closed;
+
+  private Device(long handle) {
+    this.handle = handle;
+  }
+
+  /**
+   * Opens a device.
+   *
+   * @throws RuntimeFailure if it does not exist or this machine lacks the instruction set
+   */
+  public static Device open(DeviceOptions options) {
+    return new Device(
+        Calls.check(
+            Native.td_device_open(
+                Calls.text(options.name()),
+                Calls.text(options.instructionSet()),
+                options.threads(),
+                options.memoryLimitBytes())));
+  }
+
+  /** Threads that compute. */
+  public int threads() {
+    return (int) property(Native.TD_PROPERTY_THREADS);
+  }
+
+  /** The instruction set of the kernels: {@code avx512}. */
+  public String instructionSet() {
+    return switch ((int) property(Native.TD_PROPERTY_ISA)) {
+      case Native.TD_ISA_AVX512 -> "avx512";
+      case Native.TD_ISA_AVX2 -> "avx2";
+      default -> "scalar";
+    };
+  }
+
+  /** Bytes that buffers take now. */
+  public long memoryUsed() {
+    return property(Native.TD_PROPERTY_MEMORY_USED);
+  }
+
+  /** The most bytes that buffers took at any time. */
+  public long memoryPeak() {
+    return property(Native.TD_PROPERTY_MEMORY_PEAK);
+  }
+
+  /** The type in which matmul wants its activations for weights of this type. */
+  public ElementType activationType(ElementType weights) {
+    return ElementType.of(Calls.check(Native.td_activation_type(handle, weights.code())));
+  }
+
+  /**
+   * Memory on the device, zero-filled, taken from the machine page by page as it is touched.
+   *
+   * @throws RuntimeFailure beyond the memory limit
+   */
+  public DeviceBuffer allocate(long bytes) {
+    return new DeviceBuffer(Calls.check(Native.td_buffer_create(handle, bytes)), bytes);
+  }
+
+  /** A read-only window on a file, whose pages are mapped, for weights in plain layout. */
+  public DeviceBuffer window(WeightFile file, long offset, long bytes) {
+    return new DeviceBuffer(
+        Calls.check(Native.td_buffer_of_file(handle, file.handle(), offset, bytes)), bytes);
+  }
+
+  /** An empty program for this device. */
+  public ProgramWriter newProgram() {
+    return new ProgramWriter(Calls.check(Native.td_program_create(handle)));
+  }
+
+  @Override
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      Calls.check(Native.td_device_close(handle));
+    }
+  }
+
+  private long property(int property) {
+    return Calls.check(Native.td_device_property(handle, property));
+  }
+}

@@ -1,0 +1,374 @@
+// The C boundary: handles in, status codes out, no exception across.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <string>
+
+#include "core/program.h"
+#include "cpu/cpu_device.h"
+#include "tandem.h"
+
+namespace {
+
+using namespace td;
+
+struct Flag final : Object {
+  std::atomic<bool> raised{false};
+};
+
+struct BufferHandle final : Object {
+  BufferHandle(std::shared_ptr<Device> owner, std::shared_ptr<Buffer> memory) : device(std::move(owner)), buffer(std::move(memory)) {}
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Buffer> buffer;
+};
+
+// The handles live as long as the process: threads of the JVM may still call while statics are destroyed.
+Handles& handles() {
+  static Handles* const all = new Handles;
+  return *all;
+}
+
+thread_local std::string lastError;
+
+int64_t failed(td_status status, const char* message) {
+  try {
+    lastError = message;
+  } catch (...) {
+    lastError.clear();
+  }
+  return -static_cast<int64_t>(status);
+}
+
+// Runs a body that returns int64_t, and turns whatever it throws into a negative status.
+template <class Body>
+int64_t guarded(Body body) {
+  try {
+    return body();
+  } catch (const Failure& failure) {
+    return failed(failure.status(), failure.what());
+  } catch (const std::bad_alloc&) {
+    return failed(TD_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& exception) {
+    return failed(TD_INTERNAL, exception.what());
+  }
+}
+
+template <class Body>
+int32_t withProgram(int64_t program, Body body) {
+  return static_cast<int32_t>(guarded([&]() -> int64_t {
+    const auto held = handles().get<Program>(program, "program");
+    if constexpr (std::is_void_v<decltype(body(*held))>) {
+      body(*held);
+      return 0;
+    } else {
+      return body(*held);
+    }
+  }));
+}
+
+std::shared_ptr<BufferHandle> bufferOf(int64_t handle) { return handles().get<BufferHandle>(handle, "buffer"); }
+
+const char* text(const void* argument, const char* what) {
+  if (argument == nullptr) fail(TD_INVALID_ARGUMENT, "%s: no text", what);
+  return static_cast<const char*>(argument);
+}
+
+void checkRange(const Buffer& buffer, int64_t offset, int64_t bytes) {
+  if (offset < 0 || bytes < 0 || offset > buffer.size() - bytes) {
+    fail(TD_INVALID_ARGUMENT, "bytes %lld to %lld lie outside the buffer of %lld bytes", static_cast<long long>(offset),
+         static_cast<long long>(offset + bytes), static_cast<long long>(buffer.size()));
+  }
+}
+
+void checkShape(int64_t rows, int64_t columns) {
+  constexpr int64_t kMost = int64_t{1} << 31;
+  if (rows < 0 || columns < 1 || rows > kMost || columns > kMost) {
+    fail(TD_INVALID_ARGUMENT, "shape [%lld, %lld] is not possible", static_cast<long long>(rows), static_cast<long long>(columns));
+  }
+}
+
+void checkBlocks(const Format& format, int64_t columns) {
+  if (format.type != TD_BF16 && columns % format.blockElements != 0) {
+    fail(TD_INVALID_ARGUMENT, "%lld columns are no whole number of %s blocks of %d", static_cast<long long>(columns),
+         typeName(format.type).c_str(), format.blockElements);
+  }
+}
+
+void checkLayout(int32_t layout) {
+  if (layout != TD_PLAIN && layout != TD_TILES) fail(TD_INVALID_ARGUMENT, "layout %d does not exist", layout);
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t td_abi_version(void) { return TD_ABI_VERSION; }
+
+int64_t td_error_message(void* out, int64_t capacity) {
+  if (out != nullptr && capacity > 0) {
+    const size_t length = std::min(lastError.size(), static_cast<size_t>(capacity) - 1);
+    memcpy(out, lastError.data(), length);
+    static_cast<char*>(out)[length] = 0;
+  }
+  return static_cast<int64_t>(lastError.size());
+}
+
+int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memoryLimit) {
+  return guarded([&]() -> int64_t {
+    const std::string device = text(name, "device");
+    if (device != "cpu") fail(TD_UNSUPPORTED, "device %s is not supported; supported: cpu", device.c_str());
+    if (memoryLimit < 0) fail(TD_INVALID_ARGUMENT, "memory limit: %lld is negative", static_cast<long long>(memoryLimit));
+    return handles().add(openCpuDevice(text(isa, "instruction set"), threads, memoryLimit));
+  });
+}
+
+int64_t td_device_close(int64_t device) {
+  return guarded([&]() -> int64_t {
+    handles().close<Device>(device, "device");
+    return 0;
+  });
+}
+
+int64_t td_device_property(int64_t device, int32_t property) {
+  return guarded([&] { return handles().get<Device>(device, "device")->property(property); });
+}
+
+int32_t td_activation_type(int64_t device, int32_t weightType) {
+  return static_cast<int32_t>(guarded([&]() -> int64_t {
+    return handles().get<Device>(device, "device")->activationType(weightType);
+  }));
+}
+
+int64_t td_file_open(const void* path) {
+  return guarded([&]() -> int64_t { return handles().add(std::make_shared<File>(text(path, "file"))); });
+}
+
+int64_t td_file_close(int64_t file) {
+  return guarded([&]() -> int64_t {
+    handles().close<File>(file, "file");
+    return 0;
+  });
+}
+
+int64_t td_file_size(int64_t file) {
+  return guarded([&] { return handles().get<File>(file, "file")->size(); });
+}
+
+int64_t td_tensor_bytes(int32_t type, int32_t layout, int64_t rows, int64_t columns) {
+  return guarded([&]() -> int64_t {
+    checkShape(rows, columns);
+    checkLayout(layout);
+    if (layout == TD_PLAIN && type == TD_I32) return rows * columns * 4;
+    if (layout == TD_PLAIN && type == TD_F64) return rows * columns * 8;
+    if (layout == TD_PLAIN && (type == TD_ACT8 || type == TD_ACTBF16)) return rows * activationRowBytes(type, columns);
+    const Format& format = formatOf(type);
+    checkBlocks(format, columns);
+    return matrixBytes(format, static_cast<td_layout>(layout), rows, columns);
+  });
+}
+
+int64_t td_buffer_create(int64_t device, int64_t bytes) {
+  return guarded([&]() -> int64_t {
+    if (bytes < 0) fail(TD_INVALID_ARGUMENT, "a buffer of %lld bytes is not possible", static_cast<long long>(bytes));
+    auto owner = handles().get<Device>(device, "device");
+    auto buffer = owner->allocate(bytes);
+    return handles().add(std::make_shared<BufferHandle>(std::move(owner), std::move(buffer)));
+  });
+}
+
+int64_t td_buffer_of_file(int64_t device, int64_t file, int64_t offset, int64_t bytes) {
+  return guarded([&]() -> int64_t {
+    auto owner = handles().get<Device>(device, "device");
+    auto window = owner->window(handles().get<File>(file, "file"), offset, bytes);
+    return handles().add(std::make_shared<BufferHandle>(std::move(owner), std::move(window)));
+  });
+}
+
+int64_t td_buffer_close(int64_t buffer) {
+  return guarded([&]() -> int64_t {
+    handles().close<BufferHandle>(buffer, "buffer");
+    return 0;
+  });
+}
+
+int64_t td_buffer_address(int64_t buffer) {
+  return guarded([&]() -> int64_t { return reinterpret_cast<int64_t>(bufferOf(buffer)->buffer->data()); });
+}
+
+int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int64_t bytes) {
+  return guarded([&]() -> int64_t {
+    const auto held = bufferOf(buffer);
+    checkRange(*held->buffer, offset, bytes);
+    if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
+    if (bytes > 0) held->device->write(*held->buffer, offset, source, bytes);
+    return 0;
+  });
+}
+
+int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_t bytes) {
+  return guarded([&]() -> int64_t {
+    const auto held = bufferOf(buffer);
+    checkRange(*held->buffer, offset, bytes);
+    if (bytes > 0) held->device->read(*held->buffer, offset, destination, bytes);
+    return 0;
+  });
+}
+
+int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
+                       int64_t bufferOffset, int32_t targetType, int32_t layout) {
+  return guarded([&]() -> int64_t {
+    const auto source = handles().get<File>(file, "file");
+    const auto held = bufferOf(buffer);
+    checkShape(rows, columns);
+    checkLayout(layout);
+    const Format& format = formatOf(type);
+    checkBlocks(format, columns);
+    if (targetType != type && !(targetType == TD_F32 && layout == TD_PLAIN)) {
+      fail(TD_INVALID_ARGUMENT, "%s cannot be loaded as %s in layout %d", typeName(type).c_str(), typeName(targetType).c_str(), layout);
+    }
+    checkRange(*held->buffer, bufferOffset, matrixBytes(formatOf(targetType), static_cast<td_layout>(layout), rows, columns));
+    if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
+    held->device->load(*source, fileOffset, type, rows, columns, *held->buffer, bufferOffset, targetType, static_cast<td_layout>(layout));
+    return 0;
+  });
+}
+
+int64_t td_flag_create(void) {
+  return guarded([&]() -> int64_t { return handles().add(std::make_shared<Flag>()); });
+}
+
+int64_t td_flag_close(int64_t flag) {
+  return guarded([&]() -> int64_t {
+    handles().close<Flag>(flag, "flag");
+    return 0;
+  });
+}
+
+int64_t td_flag_set(int64_t flag) {
+  return guarded([&]() -> int64_t {
+    handles().get<Flag>(flag, "flag")->raised.store(true);
+    return 0;
+  });
+}
+
+int64_t td_flag_clear(int64_t flag) {
+  return guarded([&]() -> int64_t {
+    handles().get<Flag>(flag, "flag")->raised.store(false);
+    return 0;
+  });
+}
+
+int64_t td_program_create(int64_t device) {
+  return guarded([&]() -> int64_t { return handles().add(std::make_shared<Program>(handles().get<Device>(device, "device"))); });
+}
+
+int64_t td_program_close(int64_t program) {
+  return guarded([&]() -> int64_t {
+    handles().close<Program>(program, "program");
+    return 0;
+  });
+}
+
+int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
+  return withProgram(program, [&](Program& p) { return p.tensor(bufferOf(buffer)->buffer, offset, type, layout, rows, columns); });
+}
+
+int32_t td_program_event(int64_t program) {
+  return withProgram(program, [](Program& p) { return p.event(); });
+}
+
+int32_t td_program_stream(int64_t program, int32_t kind) {
+  return withProgram(program, [&](Program& p) { return p.stream(kind); });
+}
+
+int32_t td_program_on(int64_t program, int32_t stream) {
+  return withProgram(program, [&](Program& p) { p.on(stream); });
+}
+
+int32_t td_program_extent(int64_t program, int32_t count) {
+  return withProgram(program, [&](Program& p) { p.extent(count); });
+}
+
+int32_t td_program_pace(int64_t program, int64_t minimumNanos) {
+  return withProgram(program, [&](Program& p) { p.pace(minimumNanos); });
+}
+
+int32_t td_op_signal(int64_t program, int32_t event) {
+  return withProgram(program, [&](Program& p) { return p.signal(event); });
+}
+
+int32_t td_op_wait(int64_t program, int32_t event) {
+  return withProgram(program, [&](Program& p) { return p.wait(event); });
+}
+
+int32_t td_op_embedding(int64_t program, int32_t table, int32_t ids, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.embedding(table, ids, out); });
+}
+
+int32_t td_op_rms_norm(int64_t program, int32_t x, int32_t weight, int32_t out, double epsilon) {
+  return withProgram(program, [&](Program& p) { return p.rmsNorm(x, weight, out, epsilon); });
+}
+
+int32_t td_op_encode(int64_t program, int32_t x, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.encode(x, out); });
+}
+
+int32_t td_op_matmul(int64_t program, int32_t weight, int32_t x, int32_t bias, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.matmul(weight, x, bias, out); });
+}
+
+int32_t td_op_rope_angles(int64_t program, int32_t positions, int32_t frequencies, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.ropeAngles(positions, frequencies, out); });
+}
+
+int32_t td_op_rope(int64_t program, int32_t x, int32_t angles, int32_t headSize, int32_t ropeLayout) {
+  return withProgram(program, [&](Program& p) { return p.rope(x, angles, headSize, ropeLayout); });
+}
+
+int32_t td_op_store_kv(int64_t program, int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
+                       int64_t layerOffset, int32_t headSize) {
+  return withProgram(program, [&](Program& p) { return p.storeKv(k, v, positions, tables, blocks, pool, layerOffset, headSize); });
+}
+
+int32_t td_op_attention(int64_t program, int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out,
+                        int64_t layerOffset, int32_t headSize, int32_t kvHeads, double scale) {
+  return withProgram(program, [&](Program& p) {
+    return p.attention(q, positions, tables, blocks, pool, out, layerOffset, headSize, kvHeads, scale);
+  });
+}
+
+int32_t td_op_gated(int64_t program, int32_t x, int32_t y, int32_t out, int32_t gate) {
+  return withProgram(program, [&](Program& p) { return p.gated(x, y, out, gate); });
+}
+
+int32_t td_op_add(int64_t program, int32_t x, int32_t y, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.add(x, y, out); });
+}
+
+int32_t td_op_gather(int64_t program, int32_t x, int32_t rows, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.gather(x, rows, out); });
+}
+
+int32_t td_op_copy(int64_t program, int32_t x, int32_t out) {
+  return withProgram(program, [&](Program& p) { return p.copy(x, out); });
+}
+
+int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t logSums) {
+  return withProgram(program, [&](Program& p) { return p.select(logits, ids, values, logSums); });
+}
+
+int32_t td_program_finish(int64_t program) {
+  return withProgram(program, [](Program& p) { p.finish(); });
+}
+
+int32_t td_program_run(int64_t program, int64_t flag) {
+  return withProgram(program, [&](Program& p) {
+    if (flag == 0) return p.run(nullptr);
+    const auto held = handles().get<Flag>(flag, "flag");
+    p.run(&held->raised);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,233 @@
+#include "cpu/cpu_program.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/file.h"
+#include "core/futex.h"
+#include "core/program.h"
+
+namespace td {
+
+using Clock = std::chrono::steady_clock;
+
+// ---- RunState ---------------------------------------------------------------------------------------------------------------------
+
+void RunState::start(const std::atomic<bool>* abort) {
+  ++run_;
+  abort_ = abort;
+  stopped_.store(false, std::memory_order_relaxed);
+  aborted_.store(false, std::memory_order_relaxed);
+  failure_ = nullptr;
+}
+
+void RunState::fail(std::exception_ptr failure) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::move(failure);
+  }
+  stopped_.store(true, std::memory_order_release);
+  for (Event& event : signalled_) futexWake(event.run);
+}
+
+void RunState::signal(int event) {
+  std::atomic<uint32_t>& word = signalled_[static_cast<size_t>(event)].run;
+  word.store(run_, std::memory_order_release);
+  futexWake(word);
+}
+
+void RunState::wait(int event) {
+  std::atomic<uint32_t>& word = signalled_[static_cast<size_t>(event)].run;
+  for (int i = 0; i < kPausesBeforeSleep; ++i) {
+    if (word.load(std::memory_order_acquire) == run_) return;
+    pauseCpu();
+  }
+  // A sleeper wakes now and then to look at the abort flag, which nobody announces.
+  for (uint32_t seen = word.load(std::memory_order_acquire); seen != run_ && goesOn(); seen = word.load(std::memory_order_acquire)) {
+    futexWaitFor(word, seen, 2'000'000);
+  }
+}
+
+void RunState::finish() {
+  if (failure_) std::rethrow_exception(failure_);
+  if (aborted_.load(std::memory_order_relaxed)) td::fail(TD_ABORTED, "the run was aborted");
+}
+
+// ---- Streams ----------------------------------------------------------------------------------------------------------------------
+
+class CpuProgram::ComputeStream final : public Job {
+ public:
+  ComputeStream(CpuProgram& program) : program_(program) {}
+
+  std::vector<Entry> entries;
+
+  void restart() {
+    next_ = 0;
+    pass_ = 0;
+    started_ = {};
+  }
+
+  // The next pass that has something to do. A run that stops opens nothing more.
+  int64_t open() override {
+    try {
+      while (program_.state_.goesOn()) {
+        if (next_ == entries.size()) return kFinished;
+        Entry& entry = entries[next_];
+        if (!entry.operation) {
+          if (entry.signal >= 0) program_.state_.signal(entry.signal);
+          if (entry.wait >= 0) program_.state_.wait(entry.wait);
+          ++next_;
+          continue;
+        }
+        if (pass_ == 0) {
+          if (entry.minimum.count() > 0) started_ = Clock::now();
+          rows_ = rowsOf(entry);
+        }
+        if (rows_ == 0 || pass_ == entry.operation->passes()) {
+          if (entry.minimum.count() > 0) pace(started_ + entry.minimum);
+          ++next_;
+          pass_ = 0;
+          continue;
+        }
+        const int64_t chunks = entry.operation->open(pass_++, rows_);
+        if (chunks > 0) return chunks;
+      }
+    } catch (...) {
+      program_.state_.fail(std::current_exception());
+    }
+    return kFinished;
+  }
+
+  void run(int64_t chunk, int worker) override {
+    if (!program_.state_.goesOn()) return;
+    try {
+      entries[next_].operation->run(pass_ - 1, chunk, program_.scratch_[static_cast<size_t>(worker)].data());
+    } catch (...) {
+      program_.state_.fail(std::current_exception());
+    }
+  }
+
+ private:
+  // Waits until a time, but not beyond an abort.
+  void pace(Clock::time_point until) const {
+    while (program_.state_.goesOn()) {
+      const auto left = until - Clock::now();
+      if (left <= left.zero()) return;
+      std::this_thread::sleep_for(std::min<Clock::duration>(left, std::chrono::milliseconds(2)));
+    }
+  }
+
+  CpuProgram& program_;
+  size_t next_ = 0;
+  int pass_ = 0;
+  int64_t rows_ = 0;
+  Clock::time_point started_;
+};
+
+// A thread that sleeps until a run starts, and runs its operations one after another.
+class CpuProgram::CopyStream {
+ public:
+  explicit CopyStream(CpuProgram& program) : program_(program), stream_(program) {}
+  ~CopyStream() {
+    if (!thread_.joinable()) return;
+    order_.store(kQuit, std::memory_order_release);
+    futexWake(order_);
+    thread_.join();
+  }
+
+  std::vector<Entry>& entries() { return stream_.entries; }
+
+  void start() {
+    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+    order_.store(kRun, std::memory_order_release);
+    futexWake(order_);
+  }
+
+  void awaitEnd() {
+    for (uint32_t order = order_.load(std::memory_order_acquire); order == kRun; order = order_.load(std::memory_order_acquire)) {
+      futexWait(order_, order);
+    }
+  }
+
+ private:
+  static constexpr uint32_t kIdle = 0, kRun = 1, kQuit = 2;
+
+  void work() {
+    for (;;) {
+      const uint32_t order = order_.load(std::memory_order_acquire);
+      if (order == kQuit) return;
+      if (order == kIdle) {
+        futexWait(order_, kIdle);
+        continue;
+      }
+      stream_.restart();
+      for (int64_t chunks = stream_.open(); chunks != Job::kFinished; chunks = stream_.open()) {
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) stream_.run(chunk, 0);
+      }
+      order_.store(kIdle, std::memory_order_release);
+      futexWake(order_);
+    }
+  }
+
+  CpuProgram& program_;
+  ComputeStream stream_;
+  std::atomic<uint32_t> order_{kIdle};
+  std::thread thread_;
+};
+
+// ---- CpuProgram -------------------------------------------------------------------------------------------------------------------
+
+CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program)
+    : device_(std::move(device)),
+      buffers_(program.buffers()),
+      state_(program.events()),
+      compute_(std::make_unique<ComputeStream>(*this)) {
+  const CpuTarget target{device_->kernels(), device_->pool().threads()};
+  std::vector<CopyStream*> copyOfStream;
+  for (const td_stream_kind kind : program.streams()) {
+    copyOfStream.push_back(nullptr);
+    if (kind == TD_STREAM_COPY) copyOfStream.back() = copies_.emplace_back(std::make_unique<CopyStream>(*this)).get();
+  }
+  int64_t scratchBytes = 0;
+  for (const ProgramEntry& from : program.entries()) {
+    Entry entry{compileOperation(from.operation, target), -1, -1, from.extent, from.mostRows, std::chrono::nanoseconds(from.minimumNanos)};
+    if (const auto* signal = std::get_if<op::Signal>(&from.operation)) entry.signal = signal->event;
+    if (const auto* wait = std::get_if<op::Wait>(&from.operation)) entry.wait = wait->event;
+    CopyStream* copy = copyOfStream[static_cast<size_t>(from.stream)];
+    if (copy != nullptr && entry.operation && !std::holds_alternative<op::Copy>(from.operation)) {
+      fail(TD_INVALID_ARGUMENT, "a copy stream takes copies, signals and waits only");
+    }
+    if (entry.operation) scratchBytes = std::max(scratchBytes, entry.operation->scratchBytes());
+    (copy != nullptr ? copy->entries() : compute_->entries).push_back(std::move(entry));
+  }
+  // Memory is taken from the machine as it is touched, so scratch costs what the chosen operations use.
+  for (int worker = 0; worker < target.threads; ++worker) scratch_.emplace_back(static_cast<size_t>(scratchBytes));
+}
+
+CpuProgram::~CpuProgram() = default;
+
+int64_t CpuProgram::rowsOf(const Entry& entry) {
+  const int32_t rows = *entry.extent;
+  if (rows < 0 || rows > entry.mostRows) {
+    fail(TD_INVALID_ARGUMENT, "an operation's extent is %d; its tensors hold up to %lld rows", rows, static_cast<long long>(entry.mostRows));
+  }
+  return rows;
+}
+
+void CpuProgram::run(const std::atomic<bool>* abort) {
+  const std::lock_guard lock(running_);
+  for (const auto& buffer : buffers_) {
+    if (buffer->file() != nullptr) buffer->file()->checkUnchanged();
+  }
+  state_.start(abort);
+  for (auto& copy : copies_) copy->start();
+  compute_->restart();
+  device_->pool().execute(*compute_);
+  for (auto& copy : copies_) copy->awaitEnd();
+  for (const auto& buffer : buffers_) {
+    if (buffer->file() != nullptr) buffer->file()->checkUnchanged();  // before anything else: zeros in place of weights explain the rest
+  }
+  state_.finish();
+}
+
+}  // namespace td

@@ -1,0 +1,117 @@
+// Select: the best candidates of each row of logits and the logarithm of the sum of all exponentials. The first pass scans runs of 4,096
+// logits; the second finds the candidates of a row. The order (higher logit first, then lower id) is total, so the result is unique.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "core/status.h"
+#include "core/thread_pool.h"
+#include "cpu/cpu_operation.h"
+
+namespace td {
+namespace {
+
+struct Candidate {
+  float logit;
+  int32_t id;
+};
+
+bool better(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+
+class SelectOperation final : public CpuOperation {
+ public:
+  SelectOperation(const op::Select& o, const CpuTarget& target)
+      : o_(o),
+        kernels_(target.kernels),
+        vocabulary_(o.logits.columns),
+        runsPerRow_((vocabulary_ + kSelectRun - 1) / kSelectRun),
+        groupsPerRow_((vocabulary_ + kSelectGroup - 1) / kSelectGroup),
+        mostRows_(std::min({o.logits.rows, o.ids.rows, o.values.rows, o.logSums.rows})),
+        runs_(static_cast<size_t>(mostRows_ * runsPerRow_)),
+        groupLargest_(static_cast<size_t>(mostRows_ * groupsPerRow_)) {}
+
+  int passes() const override { return 2; }
+
+  int64_t open(int pass, int64_t rows) override {
+    rows_ = rows;
+    if (pass == 1) return rows;
+    perChunk_ = 1;
+    while ((rows * runsPerRow_ + perChunk_ - 1) / perChunk_ > Job::kMostChunks) ++perChunk_;
+    return (rows * runsPerRow_ + perChunk_ - 1) / perChunk_;
+  }
+
+  void run(int pass, int64_t chunk, uint8_t* scratch) override {
+    if (pass == 1) {
+      chooseCandidates(chunk, scratch);
+      return;
+    }
+    for (int64_t run = chunk * perChunk_; run < std::min(rows_ * runsPerRow_, (chunk + 1) * perChunk_); ++run) {
+      const int64_t row = run / runsPerRow_, first = run % runsPerRow_ * kSelectRun;
+      runs_[static_cast<size_t>(run)] = kernels_.scanLogits(o_.logits.row<float>(row) + first, std::min<int64_t>(kSelectRun, vocabulary_ - first),
+                                                            &groupLargest_[static_cast<size_t>(row * groupsPerRow_ + first / kSelectGroup)]);
+    }
+  }
+
+  // Candidates at and above the threshold can be all logits, when many are equal.
+  int64_t scratchBytes() const override {
+    return vocabulary_ * static_cast<int64_t>(sizeof(Candidate)) + groupsPerRow_ * static_cast<int64_t>(sizeof(float));
+  }
+
+ private:
+  void chooseCandidates(int64_t row, uint8_t* scratch) {
+    const LogitRun* runs = &runs_[static_cast<size_t>(row * runsPerRow_)];
+    float largest = runs[0].largest;
+    for (int64_t i = 0; i < runsPerRow_; ++i) {
+      if (!runs[i].finite) {
+        fail(TD_NOT_FINITE, "the logits of output row %lld are not finite (NaN or infinity): the model's weights or its file are damaged",
+             static_cast<long long>(row));
+      }
+      largest = std::max(largest, runs[i].largest);
+    }
+    double sum = 0;
+    for (int64_t i = 0; i < runsPerRow_; ++i) sum += static_cast<double>(runs[i].sum) * std::exp(static_cast<double>(runs[i].largest) - largest);
+    *o_.logSums.row<float>(row) = static_cast<float>(largest + std::log(sum));
+
+    const int64_t wanted = std::min<int64_t>(o_.ids.columns, vocabulary_);
+    auto* candidates = reinterpret_cast<Candidate*>(scratch);
+    auto* order = reinterpret_cast<float*>(candidates + vocabulary_);
+    const float* groups = &groupLargest_[static_cast<size_t>(row * groupsPerRow_)];
+    // The wanted-th largest of the groups' largest is a threshold that at least `wanted` logits reach.
+    float threshold = -std::numeric_limits<float>::infinity();
+    if (wanted < groupsPerRow_) {
+      std::copy(groups, groups + groupsPerRow_, order);
+      std::nth_element(order, order + wanted - 1, order + groupsPerRow_, std::greater<>());
+      threshold = order[wanted - 1];
+    }
+    const float* logits = o_.logits.row<float>(row);
+    int64_t found = 0;
+    for (int64_t group = 0; group < groupsPerRow_; ++group) {
+      if (groups[group] < threshold) continue;
+      for (int64_t i = group * kSelectGroup; i < std::min(vocabulary_, (group + 1) * kSelectGroup); ++i) {
+        if (logits[i] >= threshold) candidates[found++] = {logits[i], static_cast<int32_t>(i)};
+      }
+    }
+    std::partial_sort(candidates, candidates + wanted, candidates + found, better);
+    for (int64_t i = 0; i < o_.ids.columns; ++i) {
+      o_.ids.row<int32_t>(row)[i] = i < wanted ? candidates[i].id : -1;
+      o_.values.row<float>(row)[i] = i < wanted ? candidates[i].logit : -std::numeric_limits<float>::infinity();
+    }
+  }
+
+  const op::Select o_;
+  const Kernels& kernels_;
+  const int64_t vocabulary_, runsPerRow_, groupsPerRow_, mostRows_;
+  std::vector<LogitRun> runs_;
+  std::vector<float> groupLargest_;
+  int64_t rows_ = 0, perChunk_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<CpuOperation> makeSelect(const op::Select& operation, const CpuTarget& target) {
+  return std::make_unique<SelectOperation>(operation, target);
+}
+
+}  // namespace td
