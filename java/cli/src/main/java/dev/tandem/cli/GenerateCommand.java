@@ -9,7 +9,6 @@ import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.text.TokenBuffer;
-import dev.tandem.text.Utf8Stream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -157,7 +156,6 @@ final class GenerateCommand implements Callable<Integer> {
       Interrupt interrupt) {
     ByteArrayOutputStream collected = new ByteArrayOutputStream();
     TokenBuffer ids = new TokenBuffer();
-    Utf8Stream text = new Utf8Stream(json ? collected::write : streams::write);
     if (!json && !hidePrompt) {
       streams.print(prompt);
     }
@@ -177,15 +175,22 @@ final class GenerateCommand implements Callable<Integer> {
                 }
 
                 @Override
-                public void token(int id, byte[] bytes, int length) {
+                public void token(int id) {
                   if (json) {
                     ids.add(id);
                   }
-                  text.write(bytes, 0, length);
+                }
+
+                @Override
+                public void text(byte[] utf8, int offset, int length) {
+                  if (json) {
+                    collected.write(utf8, offset, length);
+                  } else {
+                    streams.write(utf8, offset, length);
+                  }
                 }
               });
     }
-    text.finish();
     boolean interrupted = interrupt.happened();
     if (json) {
       streams.print(
