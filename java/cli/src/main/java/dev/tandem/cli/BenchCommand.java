@@ -7,10 +7,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code tandem bench}: measures. */
-@Command(
-    name = "bench",
-    description = "Measures speed.",
-    subcommands = BenchModelCommand.class)
+@Command(name = "bench", description = "Measures speed.", subcommands = BenchModelCommand.class)
 final class BenchCommand implements Runnable {
 
   @Spec private CommandSpec spec;

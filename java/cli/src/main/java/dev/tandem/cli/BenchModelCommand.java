@@ -23,11 +23,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code tandem bench model}: prompt and generation speed of a model, in the way of llama-bench. */
+/**
+ * {@code tandem bench model}: prompt and generation speed of a model, in the way of llama-bench.
+ */
 @Command(
     name = "model",
     description =
-        "Measures how many tokens per second a model reads (pp) and generates (tg). Token ids are random; a warm-up run is not counted.",
+        "Measures how many tokens per second a model reads (pp) and generates (tg). Token ids are"
+            + " random; a warm-up run is not counted.",
     footer = {
       "",
       "Examples:",
@@ -130,7 +133,8 @@ final class BenchModelCommand implements Callable<Integer> {
         results.add(new Result(test, speeds));
       }
       measuring.hide();
-      streams.print(json ? Json.text(document(engine, results, loadSeconds)) : table(engine, results));
+      streams.print(
+          json ? Json.text(document(engine, results, loadSeconds)) : table(engine, results));
     }
     return 0;
   }
@@ -191,7 +195,14 @@ final class BenchModelCommand implements Callable<Integer> {
 
   private static String table(Engine engine, List<Result> results) {
     Table table =
-        new Table(Align.LEFT, Align.RIGHT, Align.RIGHT, Align.LEFT, Align.RIGHT, Align.RIGHT, Align.RIGHT);
+        new Table(
+            Align.LEFT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.LEFT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT);
     table.row("model", "size", "params", "device", "threads", "test", "tokens/s");
     for (Result result : results) {
       table.row(

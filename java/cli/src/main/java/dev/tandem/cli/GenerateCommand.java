@@ -9,7 +9,6 @@ import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.text.TokenBuffer;
-import dev.tandem.text.Utf8Stream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -83,8 +82,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = "--temp",
       paramLabel = "T",
-      description =
-          "Temperature: 0 always takes the likeliest token. Default: ${DEFAULT-VALUE}.",
+      description = "Temperature: 0 always takes the likeliest token. Default: ${DEFAULT-VALUE}.",
       defaultValue = "0.8")
   private double temperature;
 
@@ -158,8 +156,6 @@ final class GenerateCommand implements Callable<Integer> {
       Interrupt interrupt) {
     ByteArrayOutputStream collected = new ByteArrayOutputStream();
     TokenBuffer ids = new TokenBuffer();
-    Utf8Stream text =
-        new Utf8Stream(json ? collected::write : streams::write);
     if (!json && !hidePrompt) {
       streams.print(prompt);
     }
@@ -179,20 +175,35 @@ final class GenerateCommand implements Callable<Integer> {
                 }
 
                 @Override
-                public void token(int id, byte[] bytes, int length) {
+                public void token(int id) {
                   if (json) {
                     ids.add(id);
                   }
-                  text.write(bytes, 0, length);
+                }
+
+                @Override
+                public void text(byte[] utf8, int offset, int length) {
+                  if (json) {
+                    collected.write(utf8, offset, length);
+                  } else {
+                    streams.write(utf8, offset, length);
+                  }
                 }
               });
     }
-    text.finish();
     boolean interrupted = interrupt.happened();
     if (json) {
       streams.print(
           Json.text(
-              document(loaded, prompt, tokens, collected.toString(StandardCharsets.UTF_8), ids, generation, options, loadNanos)));
+              document(
+                  loaded,
+                  prompt,
+                  tokens,
+                  collected.toString(StandardCharsets.UTF_8),
+                  ids,
+                  generation,
+                  options,
+                  loadNanos)));
     } else if (streams.outTerminal()) {
       streams.print("\n"); // so that the shell's prompt begins a line; a file gets the text alone
     }
@@ -203,7 +214,8 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private String prompt() {
-    if (argument.isPresent() && option.isPresent() || argument.or(() -> option).isPresent() && file.isPresent()) {
+    if (argument.isPresent() && option.isPresent()
+        || argument.or(() -> option).isPresent() && file.isPresent()) {
       throw new ParameterException(
           spec.commandLine(), "the prompt is named twice: choose one of PROMPT, -p and -f");
     }
@@ -212,7 +224,8 @@ final class GenerateCommand implements Callable<Integer> {
       return named.get();
     }
     try {
-      byte[] bytes = file.isPresent() ? Files.readAllBytes(file.get()) : streams.in().readAllBytes();
+      byte[] bytes =
+          file.isPresent() ? Files.readAllBytes(file.get()) : streams.in().readAllBytes();
       return new String(bytes, StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -223,7 +236,9 @@ final class GenerateCommand implements Callable<Integer> {
     try {
       SamplingOptions sampling =
           new SamplingOptions(
-              temperature, topK, seed.orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(1 << 30)));
+              temperature,
+              topK,
+              seed.orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(1 << 30)));
       return new GenerationOptions(
           predict < 0 ? GenerationOptions.UNLIMITED : predict, sampling, ignoreEos);
     } catch (IllegalArgumentException e) {
@@ -258,7 +273,8 @@ final class GenerateCommand implements Callable<Integer> {
       TandemModel loaded, Generation g, GenerationOptions options, long loadNanos) {
     return String.format(
         Locale.ROOT,
-        "load %.2f s | prompt %d tokens, %.1f tokens/s, first token after %.3f s | generated %d tokens, %.1f tokens/s | end: %s | memory %s",
+        "load %.2f s | prompt %d tokens, %.1f tokens/s, first token after %.3f s | generated %d"
+            + " tokens, %.1f tokens/s | end: %s | memory %s",
         loadNanos / 1e9,
         g.promptTokens(),
         g.promptSpeed(),
@@ -313,19 +329,18 @@ final class GenerateCommand implements Callable<Integer> {
       Interrupt interrupt = new Interrupt();
       Runtime.getRuntime()
           .addShutdownHook(
-              new Thread(
-                  () -> {
-                    if (interrupt.ended.getCount() == 0) {
-                      return;
-                    }
-                    interrupt.happened = true;
-                    session.cancel();
-                    try {
-                      interrupt.ended.await(PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
-                    } catch (InterruptedException e) {
-                      Thread.currentThread().interrupt();
-                    }
-                  }));
+              new Thread(() -> {
+                if (interrupt.ended.getCount() == 0) {
+                  return;
+                }
+                interrupt.happened = true;
+                session.cancel();
+                try {
+                  interrupt.ended.await(PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              }));
       return interrupt;
     }
 

@@ -2,7 +2,6 @@ package dev.tandem.cli;
 
 import dev.tandem.cli.Table.Align;
 import dev.tandem.engine.MemoryNeed;
-import dev.tandem.model.Model;
 import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.family.Families;
 import dev.tandem.model.gguf.GgufFile;
@@ -27,7 +26,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "inspect",
     description =
-        "Shows what is in a model file: metadata, tensors, and the operators with what a step of so many tokens costs.",
+        "Shows what is in a model file: metadata, tensors, and the operators with what a step of so"
+            + " many tokens costs.",
     footer = {
       "",
       "Examples:",
@@ -45,14 +45,16 @@ final class InspectCommand implements Callable<Integer> {
   @Option(
       names = "--tokens",
       paramLabel = "N",
-      description = "Cost of a step that reads N tokens of one sequence. Default: ${DEFAULT-VALUE}.",
+      description =
+          "Cost of a step that reads N tokens of one sequence. Default: ${DEFAULT-VALUE}.",
       defaultValue = "1")
   private int tokens;
 
   @Option(
       names = "--context",
       paramLabel = "N",
-      description = "Length of the sequence after the step. Default: ${DEFAULT-VALUE}, or --tokens.",
+      description =
+          "Length of the sequence after the step. Default: ${DEFAULT-VALUE}, or --tokens.",
       defaultValue = "512")
   private int context;
 
@@ -108,7 +110,8 @@ final class InspectCommand implements Callable<Integer> {
     }
     streams.print(
         "\nOPERATORS, cost of a step of %d token%s, context %d\n"
-                .formatted(workload.tokens(), workload.tokens() == 1 ? "" : "s", workload.contexts())
+                .formatted(
+                    workload.tokens(), workload.tokens() == 1 ? "" : "s", workload.contexts())
             + operators(graph.get(), workload));
     Cost total = graph.get().cost(workload);
     streams.println(
@@ -145,7 +148,15 @@ final class InspectCommand implements Callable<Integer> {
 
   private static Table operators(OperatorGraph graph, Workload workload) {
     Table table =
-        new Table(Align.RIGHT, Align.LEFT, Align.LEFT, Align.LEFT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT);
+        new Table(
+            Align.RIGHT,
+            Align.LEFT,
+            Align.LEFT,
+            Align.LEFT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT);
     table.row("  layer", "operator", "kind", "type", "FLOP", "weights", "activations", "KV");
     for (Operator operator : graph.operators()) {
       Cost cost = operator.cost(workload);
@@ -178,18 +189,15 @@ final class InspectCommand implements Callable<Integer> {
     file.metadata().asMap().forEach((key, value) -> metadata.put(key, plain(value)));
     document.put("metadata", metadata);
     document.put("tensors", file.tensors().values().stream().map(InspectCommand::tensor).toList());
-    graph.ifPresent(
-        g -> {
-          document.put("parameters", g.parameters());
-          document.put("kv_bytes_per_token", g.kvBytesPerPosition());
-          document.put(
-              "workload",
-              Map.of("tokens", workload.tokens(), "context", workload.contexts()));
-          document.put("cost", cost(g.cost(workload)));
-          List<Object> operators = new ArrayList<>();
-          g.operators().forEach(o -> operators.add(operator(o, workload)));
-          document.put("operators", operators);
-        });
+    graph.ifPresent(g -> {
+      document.put("parameters", g.parameters());
+      document.put("kv_bytes_per_token", g.kvBytesPerPosition());
+      document.put("workload", Map.of("tokens", workload.tokens(), "context", workload.contexts()));
+      document.put("cost", cost(g.cost(workload)));
+      List<Object> operators = new ArrayList<>();
+      g.operators().forEach(o -> operators.add(operator(o, workload)));
+      document.put("operators", operators);
+    });
     return document;
   }
 
@@ -238,7 +246,8 @@ final class InspectCommand implements Callable<Integer> {
       case GgufValue.Float32Array v -> v.values();
       case GgufValue.Float64Array v -> v.values();
       case GgufValue.BoolArray v -> v.values();
-      case GgufValue.TextArray v -> IntStream.range(0, v.size()).mapToObj(v.values()::string).toList();
+      case GgufValue.TextArray v ->
+          IntStream.range(0, v.size()).mapToObj(v.values()::string).toList();
     };
   }
 }

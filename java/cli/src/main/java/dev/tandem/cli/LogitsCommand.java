@@ -23,7 +23,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "logits",
     description =
-        "Writes the logits of given tokens to a NumPy file: float32 [tokens, vocabulary]. No BOS is added.",
+        "Writes the logits of given tokens to a NumPy file: float32 [tokens, vocabulary]. No BOS is"
+            + " added.",
     footer = {
       "",
       "Examples:",
@@ -94,7 +95,8 @@ final class LogitsCommand implements Callable<Integer> {
     int width = opened.graph().logits().width();
     int stepTokens = Math.min(run.batch(), tokens.length);
     int stepOutputs = Math.clamp(MOST_LOGITS_BYTES / (4L * width), 1, Math.min(stepTokens, rows));
-    EngineOptions options = run.engine().withStep(stepTokens, stepOutputs).withKvTokens(tokens.length);
+    EngineOptions options =
+        run.engine().withStep(stepTokens, stepOutputs).withKvTokens(tokens.length);
     try (ProgressBar loading = new ProgressBar(streams, "loading");
         Engine engine = Engine.load(opened, options, loading::update);
         ProgressBar reading = new ProgressBar(streams, "computing");
@@ -122,7 +124,8 @@ final class LogitsCommand implements Callable<Integer> {
     KvSequence sequence = new KvSequence();
     for (int at = 0; at < tokens.length; ) {
       boolean wanted = at >= firstRow;
-      int count = wanted ? Math.min(stepOutputs, tokens.length - at) : Math.min(stepTokens, firstRow - at);
+      int count =
+          wanted ? Math.min(stepOutputs, tokens.length - at) : Math.min(stepTokens, firstRow - at);
       engine.begin();
       int output =
           engine.add(
@@ -141,7 +144,8 @@ final class LogitsCommand implements Callable<Integer> {
   private int[] tokens() {
     String text;
     try {
-      text = source.file.isPresent() ? Files.readString(source.file.get()) : source.list.orElseThrow();
+      text =
+          source.file.isPresent() ? Files.readString(source.file.get()) : source.list.orElseThrow();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -150,14 +154,13 @@ final class LogitsCommand implements Callable<Integer> {
       throw new Main.FailureException("no tokens are given");
     }
     return Arrays.stream(words)
-        .mapToInt(
-            word -> {
-              try {
-                return Integer.parseInt(word);
-              } catch (NumberFormatException e) {
-                throw new Main.FailureException("'" + word + "' is no token id");
-              }
-            })
+        .mapToInt(word -> {
+          try {
+            return Integer.parseInt(word);
+          } catch (NumberFormatException e) {
+            throw new Main.FailureException("'" + word + "' is no token id");
+          }
+        })
         .toArray();
   }
 }

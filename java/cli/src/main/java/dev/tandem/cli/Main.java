@@ -24,7 +24,9 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
-    description = "Runs language models, larger than the GPU's memory too, at the best speed of this machine.",
+    description =
+        "Runs language models, larger than the GPU's memory too, at the best speed of this"
+            + " machine.",
     footer = {
       "",
       "Try:",
@@ -32,7 +34,8 @@ import picocli.CommandLine.Spec;
       "  tandem generate -m model.gguf -f prompt.txt   any GGUF model of the Llama family",
       "  tandem inspect -m model.gguf                  what is in a model, and what it costs",
       "",
-      "'tandem COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+      "'tandem COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage, 130"
+          + " interrupted."
     },
     subcommands = {
       GenerateCommand.class,
@@ -62,9 +65,10 @@ public final class Main implements Runnable {
             .setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8))
             .setUsageHelpAutoWidth(true)
             .setUsageHelpLongOptionsMaxWidth(30)
-            .setAbbreviatedOptionsAllowed(false)
+            .setExpandAtFiles(false) // a prompt may begin with @
             .setParameterExceptionHandler((problem, unused) -> usage(streams, problem))
-            .setExecutionExceptionHandler((failure, command, unused) -> failed(streams, failure, arguments));
+            .setExecutionExceptionHandler(
+                (failure, command, unused) -> failed(streams, failure, arguments));
     try {
       return line.execute(arguments);
     } catch (Error e) {
@@ -80,7 +84,8 @@ public final class Main implements Runnable {
   private static int usage(Streams streams, ParameterException problem) {
     CommandLine command = problem.getCommandLine();
     streams.note("tandem: " + problem.getMessage());
-    CommandLine.UnmatchedArgumentException.printSuggestions(problem, new PrintWriter(streams.err(), true));
+    CommandLine.UnmatchedArgumentException.printSuggestions(
+        problem, new PrintWriter(streams.err(), true));
     streams.note("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
     return USAGE;
   }

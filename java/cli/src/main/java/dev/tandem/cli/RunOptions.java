@@ -25,7 +25,8 @@ final class RunOptions {
       names = {"-c", "--ctx-size"},
       paramLabel = "N",
       description =
-          "Tokens that the context holds. Default: what the model was trained for, at most 8192, as far as memory allows.")
+          "Tokens that the context holds. Default: what the model was trained for, at most 8192, as"
+              + " far as memory allows.")
   private Optional<Integer> context = Optional.empty();
 
   @Option(
@@ -38,12 +39,11 @@ final class RunOptions {
   @Option(
       names = "--no-repack",
       description =
-          "Compute from the file's own layout, mapped into memory: ready at once and shared between processes, but slower.")
+          "Compute from the file's own layout, mapped into memory: ready at once and shared between"
+              + " processes, but slower.")
   private boolean noRepack;
 
-  @Option(
-      names = "--no-mmap",
-      description = "Do not map the file: read it into memory.")
+  @Option(names = "--no-mmap", description = "Do not map the file: read it into memory.")
   private boolean noMmap;
 
   /** Threads that compute. */
@@ -58,7 +58,8 @@ final class RunOptions {
   /** Tokens that one step reads. */
   int batch() {
     if (batch < 1) {
-      throw new Main.FailureException("-b: " + batch + " tokens per step are not possible; at least 1");
+      throw new Main.FailureException(
+          "-b: " + batch + " tokens per step are not possible; at least 1");
     }
     return batch;
   }

@@ -1,5 +1,6 @@
 package dev.tandem.cli;
 
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.util.List;
@@ -14,18 +15,26 @@ final class StartupTraining {
 
   /** What people do most; each line is a command as typed after {@code tandem}. */
   private static final List<List<String>> COMMANDS =
-      List.of(List.of("--version"), List.of("--help"));
+      List.of(
+          List.of("generate", "Once upon a time", "--stats"),
+          List.of("generate", "Once upon a time", "-n", "8", "--json"),
+          List.of("inspect"),
+          List.of("inspect", "--json"),
+          List.of("tokenize", "Once upon a time"),
+          List.of("--version"),
+          List.of("--help"));
 
   private StartupTraining() {}
 
   /** Runs the commands; exits with 1 if one of them fails. */
   public static void main(String[] arguments) {
-    PrintStream stdout = System.out;
-    System.setOut(new PrintStream(OutputStream.nullOutputStream()));
+    OutputStream nowhere = OutputStream.nullOutputStream();
+    Streams streams =
+        new Streams(InputStream.nullInputStream(), nowhere, new PrintStream(nowhere), false, false);
     for (List<String> command : COMMANDS) {
-      int code = Main.run(command.toArray(String[]::new));
+      int code = Main.run(streams, command.toArray(String[]::new));
       if (code != 0) {
-        stdout.println("tandem " + String.join(" ", command) + ": exit code " + code);
+        System.out.println("tandem " + String.join(" ", command) + ": exit code " + code);
         System.exit(1);
       }
     }

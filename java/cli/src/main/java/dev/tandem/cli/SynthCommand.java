@@ -19,7 +19,8 @@ import picocli.CommandLine.Spec;
     name = "synth",
     hidden = true,
     description =
-        "Writes a model of random weights in the shape of a well-known one, for benchmarks and tests.",
+        "Writes a model of random weights in the shape of a well-known one, for benchmarks and"
+            + " tests.",
     footer = {"", "Example:", "  tandem synth --shape llama-3.2-1b --type Q4_0 -o 1b-q4_0.gguf"})
 final class SynthCommand implements Callable<Integer> {
 
@@ -47,10 +48,7 @@ final class SynthCommand implements Callable<Integer> {
       description = "Format of the token embedding.")
   private Optional<TensorType> embeddingType = Optional.empty();
 
-  @Option(
-      names = "--output-type",
-      paramLabel = "TYPE",
-      description = "Format of the output head.")
+  @Option(names = "--output-type", paramLabel = "TYPE", description = "Format of the output head.")
   private Optional<TensorType> outputType = Optional.empty();
 
   @Option(names = "--layers", paramLabel = "N", description = "Transformer blocks.")
@@ -110,7 +108,8 @@ final class SynthCommand implements Callable<Integer> {
     SyntheticModel.Result result = SyntheticModel.write(output, shape(), options);
     result
         .fallbacks()
-        .forEach((tensor, other) -> streams.note(tensor + ": rows do not divide into " + type + " blocks, is " + other));
+        .forEach((tensor, other) ->
+            streams.note(tensor + ": rows do not divide into " + type + " blocks, is " + other));
     streams.note(
         "%s: %s parameters, %s"
             .formatted(

@@ -65,7 +65,8 @@ final class TokenizeCommand implements Callable<Integer> {
   @Option(
       names = {"-0", "--null"},
       description =
-          "Read many texts, each ended by a NUL byte; print the ids of each on a line (needs --ids).")
+          "Read many texts, each ended by a NUL byte; print the ids of each on a line (needs"
+              + " --ids).")
   private boolean many;
 
   TokenizeCommand(Streams streams) {
@@ -86,7 +87,8 @@ final class TokenizeCommand implements Callable<Integer> {
     for (String each : texts()) {
       int[] ids = ids(tokenizer, each);
       if (idsOnly) {
-        lines.append(Arrays.stream(ids).mapToObj(Integer::toString).collect(Collectors.joining(" ")));
+        lines.append(
+            Arrays.stream(ids).mapToObj(Integer::toString).collect(Collectors.joining(" ")));
         lines.append('\n');
       } else {
         lines.append(table(tokenizer, ids));
@@ -121,21 +123,20 @@ final class TokenizeCommand implements Callable<Integer> {
     String text = new String(tokenizer.vocabulary().bytes(id), StandardCharsets.UTF_8);
     StringBuilder escaped = new StringBuilder("'");
     text.codePoints()
-        .forEach(
-            c -> {
-              switch (c) {
-                case '\n' -> escaped.append("\\n");
-                case '\r' -> escaped.append("\\r");
-                case '\t' -> escaped.append("\\t");
-                default -> {
-                  if (Character.isISOControl(c)) {
-                    escaped.append(String.format("\\u%04x", c));
-                  } else {
-                    escaped.appendCodePoint(c);
-                  }
-                }
+        .forEach(c -> {
+          switch (c) {
+            case '\n' -> escaped.append("\\n");
+            case '\r' -> escaped.append("\\r");
+            case '\t' -> escaped.append("\\t");
+            default -> {
+              if (Character.isISOControl(c)) {
+                escaped.append(String.format("\\u%04x", c));
+              } else {
+                escaped.appendCodePoint(c);
               }
-            });
+            }
+          }
+        });
     return escaped.append('\'').toString();
   }
 

@@ -148,7 +148,8 @@ public final class Engine implements AutoCloseable {
     if (available.isEmpty() || need.total() <= available.getAsLong()) {
       return need;
     }
-    int fitting = mostThatFit(blocks, count -> needOf.apply(count).total() <= available.getAsLong());
+    int fitting =
+        mostThatFit(blocks, count -> needOf.apply(count).total() <= available.getAsLong());
     int least = KvCache.blocksFor(Math.min(trained, LEAST_KV_TOKENS));
     if (options.kvTokens().isEmpty() && fitting >= least) {
       return needOf.apply(fitting);
@@ -160,9 +161,11 @@ public final class Engine implements AutoCloseable {
                 need,
                 MemoryNeed.text(available.getAsLong()),
                 fitting >= least
-                    ? "choose a context of at most " + fitting * KvCache.BLOCK_TOKENS + " tokens (-c)"
-                    : "free memory, choose a smaller quantisation, or keep the weights in the mapped"
-                        + " file (--no-repack)"));
+                    ? "choose a context of at most "
+                        + fitting * KvCache.BLOCK_TOKENS
+                        + " tokens (-c)"
+                    : "free memory, choose a smaller quantisation, or keep the weights in the"
+                        + " mapped file (--no-repack)"));
   }
 
   /** The largest number below {@code tooMany} that fits, 0 if none does. */

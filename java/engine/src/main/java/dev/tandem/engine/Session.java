@@ -4,6 +4,8 @@ import dev.tandem.engine.kv.KvSequence;
 import dev.tandem.engine.sample.Sampler;
 import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.RuntimeFailure;
+import dev.tandem.text.TextStream;
+import dev.tandem.text.Tokenizer;
 import dev.tandem.text.Vocabulary;
 import java.time.Duration;
 
@@ -16,11 +18,11 @@ import java.time.Duration;
 public final class Session implements AutoCloseable {
 
   private final Engine engine;
+  private final Tokenizer tokenizer;
   private final Vocabulary vocabulary;
   private final KvSequence sequence = new KvSequence();
   private final AbortFlag abort = new AbortFlag();
   private final int[] next = new int[1];
-  private byte[] bytes = new byte[64];
   // The token announced last belongs to the text, but no step has read it yet.
   private boolean nextIsUnread;
   private volatile boolean cancelled;
@@ -28,7 +30,8 @@ public final class Session implements AutoCloseable {
 
   Session(TandemModel model) {
     engine = model.engine();
-    vocabulary = model.tokenizer().vocabulary();
+    tokenizer = model.tokenizer();
+    vocabulary = tokenizer.vocabulary();
   }
 
   /** Tokens in the context. The last one that was generated joins them when the text goes on. */
@@ -66,8 +69,7 @@ public final class Session implements AutoCloseable {
           "the prompt has %d tokens, and the context has room for %d (%d, %d in use); choose a larger context (-c) or a shorter prompt"
               .formatted(prompt.length, room, capacity(), used));
     }
-    int[] text = nextIsUnread ? joined(next[0], prompt) : prompt;
-    Run run = new Run(text, options, listener);
+    Run run = new Run(nextIsUnread ? joined(next[0], prompt) : prompt, options, listener);
     Generation.Reason reason;
     try {
       reason = run.run();
@@ -77,6 +79,7 @@ public final class Session implements AutoCloseable {
       }
       reason = Generation.Reason.CANCELLED;
     }
+    run.text.finish();
     return run.result(reason);
   }
 
@@ -114,33 +117,38 @@ public final class Session implements AutoCloseable {
 
   /** One generation. */
   private final class Run {
-    private final int[] text;
+    private final int[] prompt;
     private final GenerationOptions options;
     private final GenerationListener listener;
     private final Sampler sampler;
+    private final TextStream text;
     private final long started = System.nanoTime();
     private long first;
     private int read;
     private int generated;
 
-    Run(int[] text, GenerationOptions options, GenerationListener listener) {
-      this.text = text;
+    Run(int[] prompt, GenerationOptions options, GenerationListener listener) {
+      this.prompt = prompt;
       this.options = options;
       this.listener = listener;
       this.sampler = new Sampler(options.sampling());
+      this.text = new TextStream(tokenizer, false, listener::text);
+      if (isKnown(prompt[prompt.length - 1])) {
+        text.follow(prompt[prompt.length - 1]);
+      }
     }
 
     Generation.Reason run() {
       int most = engine.step().capacity().tokens();
-      while (read < text.length) {
+      while (read < prompt.length) {
         if (cancelled) {
           return Generation.Reason.CANCELLED;
         }
-        int count = Math.min(most, text.length - read);
-        boolean last = read + count == text.length;
-        next[0] = step(text, read, count, last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
+        int count = Math.min(most, prompt.length - read);
+        boolean last = read + count == prompt.length;
+        next[0] = step(prompt, read, count, last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
         read += count;
-        listener.prompt(read, text.length);
+        listener.prompt(read, prompt.length);
       }
       first = System.nanoTime();
       return decode();
@@ -174,23 +182,22 @@ public final class Session implements AutoCloseable {
       }
     }
 
-    // A model may have more rows of logits than its vocabulary has tokens; those print nothing.
     private boolean isEnd(int id) {
-      return id < vocabulary.size() && vocabulary.isEndOfGeneration(id);
+      return isKnown(id) && vocabulary.isEndOfGeneration(id);
+    }
+
+    /** A model may have more rows of logits than its vocabulary has tokens; those print nothing. */
+    private boolean isKnown(int id) {
+      return id >= 0 && id < vocabulary.size();
     }
 
     private void announce(int id) {
-      boolean printed = id < vocabulary.size() && vocabulary.type(id).isPrinted();
-      int length = printed ? vocabulary.byteLength(id) : 0;
-      if (length > bytes.length) {
-        bytes = new byte[2 * length];
-      }
-      if (length > 0) {
-        vocabulary.copyBytes(id, bytes, 0);
-      }
       generated++;
       nextIsUnread = true;
-      listener.token(id, bytes, length);
+      listener.token(id);
+      if (isKnown(id)) {
+        text.print(id);
+      }
     }
 
     Generation result(Generation.Reason reason) {

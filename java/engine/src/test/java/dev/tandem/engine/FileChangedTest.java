@@ -20,7 +20,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -49,26 +48,24 @@ class FileChangedTest {
   @ValueSource(doubles = {0, 0.3, 0.9})
   void cutWhileItGenerates(double keptShare) throws IOException {
     long kept = (long) (Files.size(file) * keptShare);
-    List<Integer> tokens = new ArrayList<>();
+    Heard heard =
+        new Heard(count -> {
+          if (count == 5) {
+            cut(file, kept);
+          }
+        });
     try (TandemModel model = open(file, WeightStore.Mode.MAPPED);
         Session session = model.newSession()) {
-      GenerationListener cutter =
-          (id, bytes, length) -> {
-            tokens.add(id);
-            if (tokens.size() == 5) {
-              cut(file, kept);
-            }
-          };
       RuntimeFailure e =
           assertThrows(
-              RuntimeFailure.class, () -> session.generate(new int[] {1, 270}, ENDLESS, cutter));
+              RuntimeFailure.class, () -> session.generate(new int[] {1, 270}, ENDLESS, heard));
       assertEquals(RuntimeFailure.Status.FILE_CHANGED, e.status());
       assertTrue(e.getMessage().startsWith(file + ": changed on disk"), e.getMessage());
-      assertEquals(5, tokens.size(), "what was computed of the hole is not announced");
+      assertEquals(5, heard.tokens.size(), "what was computed of the hole is not announced");
       // Every later run says the same.
       RuntimeFailure again =
           assertThrows(
-              RuntimeFailure.class, () -> session.generate(new int[] {271}, ENDLESS, cutter));
+              RuntimeFailure.class, () -> session.generate(new int[] {271}, ENDLESS, heard));
       assertEquals(RuntimeFailure.Status.FILE_CHANGED, again.status());
     }
     // The process lives, and other models work as ever.
@@ -76,10 +73,10 @@ class FileChangedTest {
     for (WeightStore.Mode mode : WeightStore.Mode.values()) {
       try (TandemModel model = open(file, mode);
           Session session = model.newSession()) {
-        List<Integer> whole = new ArrayList<>();
+        Heard whole = new Heard();
         GenerationOptions five = new GenerationOptions(5, SamplingOptions.greedy(), true);
-        session.generate(new int[] {1, 270}, five, (id, bytes, length) -> whole.add(id));
-        assertEquals(tokens, whole, mode.toString());
+        session.generate(new int[] {1, 270}, five, whole);
+        assertEquals(heard.tokens, whole.tokens, mode.toString());
       }
     }
   }
@@ -104,8 +101,7 @@ class FileChangedTest {
         int[] prompt = new int[256];
         RuntimeFailure e =
             assertThrows(
-                RuntimeFailure.class,
-                () -> session.generate(prompt, ENDLESS, (id, bytes, length) -> {}));
+                RuntimeFailure.class, () -> session.generate(prompt, ENDLESS, new Heard()));
         assertEquals(RuntimeFailure.Status.FILE_CHANGED, e.status());
         cutter.join();
       }

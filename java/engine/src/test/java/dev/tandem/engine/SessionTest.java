@@ -1,6 +1,5 @@
 package dev.tandem.engine;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -13,6 +12,7 @@ import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufValue;
 import dev.tandem.runtime.DeviceOptions;
+import dev.tandem.text.TextStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,7 +37,7 @@ class SessionTest {
   private static final EngineOptions OPTIONS =
       EngineOptions.of(DeviceOptions.cpu(2)).withKvTokens(CONTEXT).withStep(16, 1);
   private static final int[] PROMPT = {1, 270, 280, 290, 265};
-  private static final GenerationListener NOBODY = (id, bytes, length) -> {};
+  private static final GenerationListener NOBODY = (utf8, offset, length) -> {};
 
   @TempDir private static Path folder;
 
@@ -74,11 +74,11 @@ class SessionTest {
   void asManyTokensAsAskedFor() {
     for (int most : new int[] {0, 1, 7}) {
       session.reset();
-      List<Integer> tokens = new ArrayList<>();
-      Generation generation = session.generate(PROMPT, greedy(most), (id, b, n) -> tokens.add(id));
+      Heard heard = new Heard();
+      Generation generation = session.generate(PROMPT, greedy(most), heard);
       assertEquals(Generation.Reason.LENGTH, generation.reason());
       assertEquals(most, generation.generatedTokens());
-      assertEquals(most, tokens.size());
+      assertEquals(most, heard.tokens.size());
       assertEquals(PROMPT.length, generation.promptTokens());
       assertEquals(PROMPT.length + Math.max(0, most - 1), session.length());
     }
@@ -136,21 +136,20 @@ class SessionTest {
     SamplingOptions oneOfThree = new SamplingOptions(1, 3, 4);
     try (TandemModel evenModel = TandemModel.open(even, OPTIONS);
         Session even1 = evenModel.newSession()) {
-      List<Integer> tokens = new ArrayList<>();
-      GenerationListener listener = (id, bytes, length) -> tokens.add(id);
+      Heard heard = new Heard();
       Generation stopped =
-          even1.generate(PROMPT, new GenerationOptions(50, oneOfThree, false), listener);
+          even1.generate(PROMPT, new GenerationOptions(50, oneOfThree, false), heard);
       assertEquals(Generation.Reason.STOP, stopped.reason());
-      assertEquals(stopped.generatedTokens(), tokens.size());
-      assertFalse(tokens.contains(END), "the end is not announced");
-      int atEnd = tokens.size();
-      tokens.clear();
+      assertEquals(stopped.generatedTokens(), heard.tokens.size());
+      assertFalse(heard.tokens.contains(END), "the end is not announced");
+      int atEnd = heard.tokens.size();
+      heard.tokens.clear();
       even1.reset();
       Generation ignored =
-          even1.generate(PROMPT, new GenerationOptions(50, oneOfThree, true), listener);
+          even1.generate(PROMPT, new GenerationOptions(50, oneOfThree, true), heard);
       assertEquals(Generation.Reason.LENGTH, ignored.reason());
-      assertEquals(50, tokens.size());
-      assertEquals(atEnd, tokens.indexOf(END), "the same seed, the same tokens, and on");
+      assertEquals(50, heard.tokens.size());
+      assertEquals(atEnd, heard.tokens.indexOf(END), "the same seed, the same tokens, and on");
     }
     // The very first token may be the end.
     Path ends =
@@ -167,26 +166,24 @@ class SessionTest {
   }
 
   @Test
-  void listenerHearsThePromptThenTheTokens() {
+  void listenerHearsThePromptThenTheTokensWithTheirText() {
     int[] prompt = IntStream.range(0, 40).map(i -> 260 + i).toArray();
     List<String> heard = new ArrayList<>();
-    session.generate(
-        prompt,
-        greedy(3),
-        new GenerationListener() {
+    Heard told =
+        new Heard(count -> heard.add("token " + count)) {
           @Override
           public void prompt(int read, int total) {
             heard.add(read + "/" + total);
           }
-
-          @Override
-          public void token(int id, byte[] bytes, int length) {
-            byte[] expected = model.tokenizer().vocabulary().bytes(id);
-            assertArrayEquals(expected, Arrays.copyOf(bytes, length));
-            heard.add("token");
-          }
-        });
-    assertEquals(List.of("16/40", "32/40", "40/40", "token", "token", "token"), heard);
+        };
+    session.generate(prompt, greedy(3), told);
+    assertEquals(List.of("16/40", "32/40", "40/40", "token 1", "token 2", "token 3"), heard);
+    Heard expected = new Heard();
+    TextStream text = new TextStream(model.tokenizer(), false, expected::text);
+    text.follow(prompt[prompt.length - 1]);
+    told.tokens.forEach(text::print);
+    text.finish();
+    assertEquals(expected.text(), told.text());
   }
 
   @Test
@@ -217,25 +214,21 @@ class SessionTest {
 
   @Test
   void cancelledByTheListener() {
-    List<Integer> tokens = new ArrayList<>();
-    Generation generation =
-        session.generate(
-            PROMPT,
-            greedy(50),
-            (id, bytes, length) -> {
-              tokens.add(id);
-              if (tokens.size() == 3) {
-                session.cancel();
-              }
-            });
+    Heard heard =
+        new Heard(count -> {
+          if (count == 3) {
+            session.cancel();
+          }
+        });
+    Generation generation = session.generate(PROMPT, greedy(50), heard);
     assertEquals(Generation.Reason.CANCELLED, generation.reason());
     assertEquals(3, generation.generatedTokens());
-    assertEquals(3, tokens.size());
+    assertEquals(3, heard.tokens.size());
     // Where it was cancelled it can go on; nothing is missing, nothing is there twice.
     List<Integer> rest = tokensOf(session, new int[] {299}, greedy(4));
     assertEquals(PROMPT.length + 3 + 1 + 4 - 1, session.length());
     session.reset();
-    int[] text = joined(PROMPT, ids(tokens), new int[] {299});
+    int[] text = joined(PROMPT, ids(heard.tokens), new int[] {299});
     assertEquals(rest, tokensOf(session, text, greedy(4)));
   }
 
@@ -246,15 +239,10 @@ class SessionTest {
         session.generate(
             prompt,
             greedy(5),
-            new GenerationListener() {
+            new Heard() {
               @Override
               public void prompt(int read, int total) {
                 session.cancel();
-              }
-
-              @Override
-              public void token(int id, byte[] bytes, int length) {
-                throw new AssertionError("a token after cancelling");
               }
             });
     assertEquals(Generation.Reason.CANCELLED, generation.reason());
@@ -266,11 +254,11 @@ class SessionTest {
   @Test
   void cancelledByAnotherThread() throws Exception {
     CountDownLatch begun = new CountDownLatch(1);
-    GenerationListener slow =
-        (id, bytes, length) -> {
+    Heard slow =
+        new Heard(count -> {
           begun.countDown();
           pause();
-        };
+        });
     CompletableFuture<Generation> running =
         CompletableFuture.supplyAsync(
             () -> session.generate(PROMPT, greedy(GenerationOptions.UNLIMITED), slow));
@@ -292,7 +280,7 @@ class SessionTest {
               other.generate(
                   PROMPT,
                   greedy(GenerationOptions.UNLIMITED),
-                  (id, bytes, length) -> begun.countDown()));
+                  new Heard(count -> begun.countDown())));
       assertTrue(begun.await(10, TimeUnit.SECONDS));
       other.close();
       assertEquals(CONTEXT / 16, model.engine().cache().freeBlocks());
@@ -309,15 +297,9 @@ class SessionTest {
     session.reset();
     int[] otherPrompt = {1, 299, 298, 297};
     try (Session other = model.newSession()) {
-      List<Integer> tokens = new ArrayList<>();
-      session.generate(
-          PROMPT,
-          greedy(10),
-          (id, bytes, length) -> {
-            tokens.add(id);
-            other.generate(otherPrompt, greedy(1), NOBODY);
-          });
-      assertEquals(alone, tokens);
+      Heard heard = new Heard(count -> other.generate(otherPrompt, greedy(1), NOBODY));
+      session.generate(PROMPT, greedy(10), heard);
+      assertEquals(alone, heard.tokens);
     }
   }
 
@@ -363,9 +345,9 @@ class SessionTest {
   }
 
   private static List<Integer> tokensOf(Session session, int[] prompt, GenerationOptions options) {
-    List<Integer> tokens = new ArrayList<>();
-    session.generate(prompt, options, (id, bytes, length) -> tokens.add(id));
-    return tokens;
+    Heard heard = new Heard();
+    session.generate(prompt, options, heard);
+    return heard.tokens;
   }
 
   private static int[] ids(List<Integer> tokens) {

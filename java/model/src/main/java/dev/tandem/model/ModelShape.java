@@ -82,10 +82,8 @@ public record ModelShape(
     return KNOWN.stream()
         .filter(shape -> shape.name.equalsIgnoreCase(name))
         .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "the shape " + name + " is unknown; known: " + names()));
+        .orElseThrow(() ->
+            new IllegalArgumentException("the shape " + name + " is unknown; known: " + names()));
   }
 
   /** This shape with an output head of its own, or without. */

@@ -205,11 +205,10 @@ public final class SyntheticModel {
           .put("llama.attention.key_length", GgufValue.uint32(shape.headSize()))
           .put("llama.attention.value_length", GgufValue.uint32(shape.headSize()));
     }
-    options.linearScaling.ifPresent(
-        factor ->
-            writer
-                .put("llama.rope.scaling.type", GgufValue.text("linear"))
-                .put("llama.rope.scaling.factor", GgufValue.float32((float) factor)));
+    options.linearScaling.ifPresent(factor ->
+        writer
+            .put("llama.rope.scaling.type", GgufValue.text("linear"))
+            .put("llama.rope.scaling.factor", GgufValue.float32((float) factor)));
     writer.put("general.quantization_version", GgufValue.uint32(2));
   }
 

@@ -1,6 +1,8 @@
 package dev.tandem.runtime;
 
-/** A flag that aborts the runs it is given to, at their next chunk of work. Stays set until cleared. */
+/**
+ * A flag that aborts the runs it is given to, at their next chunk of work. Stays set until cleared.
+ */
 public final class AbortFlag implements AutoCloseable {
 
   private final long handle;
@@ -10,7 +12,9 @@ public final class AbortFlag implements AutoCloseable {
     handle = Calls.check(Native.td_flag_create());
   }
 
-  /** Aborts; may be called from any thread, also after {@link #close()}, which makes it do nothing. */
+  /**
+   * Aborts; may be called from any thread, also after {@link #close()}, which makes it do nothing.
+   */
   public synchronized void set() {
     if (!closed) {
       Calls.check(Native.td_flag_set(handle));

@@ -3,7 +3,9 @@ package dev.tandem.runtime;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
-/** The conventions of tandem.h, as Java sees them: negative results are failures, texts are UTF-8. */
+/**
+ * The conventions of tandem.h, as Java sees them: negative results are failures, texts are UTF-8.
+ */
 final class Calls {
 
   private static final int MESSAGE_BYTES = 2048;

@@ -97,8 +97,7 @@ public final class ProgramWriter implements AutoCloseable {
   }
 
   public void rmsNorm(Tensor x, Tensor weight, Tensor out, double epsilon) {
-    Calls.check(
-        Native.td_op_rms_norm(handle, x.index(), weight.index(), out.index(), epsilon));
+    Calls.check(Native.td_op_rms_norm(handle, x.index(), weight.index(), out.index(), epsilon));
   }
 
   public void encode(Tensor x, Tensor out) {
@@ -110,8 +109,7 @@ public final class ProgramWriter implements AutoCloseable {
   }
 
   public void matMul(Tensor weight, Tensor x, Tensor bias, Tensor out) {
-    Calls.check(
-        Native.td_op_matmul(handle, weight.index(), x.index(), bias.index(), out.index()));
+    Calls.check(Native.td_op_matmul(handle, weight.index(), x.index(), bias.index(), out.index()));
   }
 
   public void ropeAngles(Tensor positions, Tensor frequencies, Tensor out) {
@@ -163,8 +161,7 @@ public final class ProgramWriter implements AutoCloseable {
 
   /** {@code out = silu(x) * y}. */
   public void silu(Tensor x, Tensor y, Tensor out) {
-    Calls.check(
-        Native.td_op_gated(handle, x.index(), y.index(), out.index(), Native.TD_GATE_SILU));
+    Calls.check(Native.td_op_gated(handle, x.index(), y.index(), out.index(), Native.TD_GATE_SILU));
   }
 
   public void add(Tensor x, Tensor y, Tensor out) {
@@ -181,8 +178,7 @@ public final class ProgramWriter implements AutoCloseable {
 
   public void select(Tensor logits, Tensor ids, Tensor values, Tensor logSums) {
     Calls.check(
-        Native.td_op_select(
-            handle, logits.index(), ids.index(), values.index(), logSums.index()));
+        Native.td_op_select(handle, logits.index(), ids.index(), values.index(), logSums.index()));
   }
 
   /** Checks the whole program and seals it; this writer is then done. */

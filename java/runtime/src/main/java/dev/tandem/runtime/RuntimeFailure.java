@@ -2,7 +2,9 @@ package dev.tandem.runtime;
 
 import java.util.Locale;
 
-/** A failure that native code reports: its kind, and a sentence that names thing, value and remedy. */
+/**
+ * A failure that native code reports: its kind, and a sentence that names thing, value and remedy.
+ */
 public final class RuntimeFailure extends RuntimeException {
 
   private static final long serialVersionUID = 1;

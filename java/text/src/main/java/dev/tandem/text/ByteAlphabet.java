@@ -6,8 +6,8 @@ import java.util.Arrays;
  * The alphabet in which byte-level BPE vocabularies are written: a printable character per byte.
  *
  * <p>Printable Latin-1 stands for itself, and the other bytes, in order, are U+0100, U+0101, ...: a
- * space is {@code Ġ} (U+0120). Radford et al., "Language Models are Unsupervised Multitask Learners"
- * (2019), the code beside the paper.
+ * space is {@code Ġ} (U+0120). Radford et al., "Language Models are Unsupervised Multitask
+ * Learners" (2019), the code beside the paper.
  */
 final class ByteAlphabet {
   /** The byte that a character stands for, or -1. */
@@ -41,7 +41,9 @@ final class ByteAlphabet {
         length = 2;
       }
       int known =
-          character >= 0 && character < BYTE_BY_CHARACTER.length ? BYTE_BY_CHARACTER[character] : -1;
+          character >= 0 && character < BYTE_BY_CHARACTER.length
+              ? BYTE_BY_CHARACTER[character]
+              : -1;
       if (known >= 0) {
         target[p++] = (byte) known;
         i += length - 1;

@@ -5,7 +5,9 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 
-/** A set of characters as a pattern describes one: categories, ranges, and whether it is inverted. */
+/**
+ * A set of characters as a pattern describes one: categories, ranges, and whether it is inverted.
+ */
 final class CodePointSet {
   private final long low;
   private final long high;

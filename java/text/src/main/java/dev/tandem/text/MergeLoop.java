@@ -6,9 +6,9 @@ import java.util.Arrays;
  * The symbols of a word, and the loop that merges neighbours: always the best pair of all, of
  * equally good ones the leftmost, until no pair can be merged.
  *
- * <p>The pairs wait in a heap; one that has changed since it was put there is recognised by its rank
- * and skipped. So a word of n symbols takes n log n steps, not n². The arrays are reused: one loop
- * serves one thread for as many words as it likes.
+ * <p>The pairs wait in a heap; one that has changed since it was put there is recognised by its
+ * rank and skipped. So a word of n symbols takes n log n steps, not n². The arrays are reused: one
+ * loop serves one thread for as many words as it likes.
  */
 final class MergeLoop {
   /** Says that two symbols cannot be merged. */

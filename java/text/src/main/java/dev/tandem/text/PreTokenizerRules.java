@@ -1,7 +1,6 @@
 package dev.tandem.text;
 
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -43,8 +42,14 @@ record PreTokenizerRules(List<String> patterns, boolean wholeWords, boolean addB
   private static final String CAPITAL_WORD = MARGIN + CAPITALS + "+" + SMALL_LETTERS + "*";
   private static final String OTHERS_AND_SLASHES = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*";
   private static final String GPT_4O =
-      SMALL_WORD + CONTRACTIONS + "?|" + CAPITAL_WORD + CONTRACTIONS + "?|\\p{N}{1,3}"
-          + OTHERS_AND_SLASHES + LINES_AND_SPACES;
+      SMALL_WORD
+          + CONTRACTIONS
+          + "?|"
+          + CAPITAL_WORD
+          + CONTRACTIONS
+          + "?|\\p{N}{1,3}"
+          + OTHERS_AND_SLASHES
+          + LINES_AND_SPACES;
   private static final String TEKKEN =
       SMALL_WORD + "|" + CAPITAL_WORD + "|\\p{N}" + OTHERS_AND_SLASHES + LINES_AND_SPACES;
 
@@ -81,21 +86,44 @@ record PreTokenizerRules(List<String> patterns, boolean wholeWords, boolean addB
 
   static {
     add(List.of(GPT_2), "gpt-2", "mpt", "phi-2", "olmo", "exaone4", "trillion", "granite-docling");
-    add(new PreTokenizerRules(List.of(LLAMA_3), true, true),
-        "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2");
+    add(
+        new PreTokenizerRules(List.of(LLAMA_3), true, true),
+        "llama-bpe",
+        "llama3",
+        "llama-v3",
+        "falcon3",
+        "falcon-h1",
+        "pixtral",
+        "lfm2");
     add(List.of(LLAMA_3), "dbrx", "smaug-bpe", "glm4", "chatglm-bpe");
     add(List.of(QWEN_2), "qwen2", "deepseek-r1-qwen", "stablelm2", "megrez");
     add(List.of(QWEN_3_5), "qwen35");
-    add(List.of("\\p{N}", GPT_2), "smollm", "starcoder", "refact", "command-r", "codeshell",
-        "exaone", "minerva-7b");
-    add(List.of(LINE_ENDS, "\\s?\\p{L}+", "\\s?\\p{P}+", DEEPSEEK_CJK, "\\p{N}"),
-        "deepseek-coder");
-    add(List.of(LINE_ENDS, DEEPSEEK_LETTERS, DEEPSEEK_PUNCTUATION, SPACES_AT_END, DEEPSEEK_CJK,
+    add(
+        List.of("\\p{N}", GPT_2),
+        "smollm",
+        "starcoder",
+        "refact",
+        "command-r",
+        "codeshell",
+        "exaone",
+        "minerva-7b");
+    add(List.of(LINE_ENDS, "\\s?\\p{L}+", "\\s?\\p{P}+", DEEPSEEK_CJK, "\\p{N}"), "deepseek-coder");
+    add(
+        List.of(
+            LINE_ENDS,
+            DEEPSEEK_LETTERS,
+            DEEPSEEK_PUNCTUATION,
+            SPACES_AT_END,
+            DEEPSEEK_CJK,
             "\\p{N}"),
         "deepseek-llm");
-    add(List.of("\\p{N}{1,3}", "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+    add(
+        List.of(
+            "\\p{N}{1,3}",
+            "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
             "[!-/:-@\\[-`{-~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
-                + "| ?[\\p{P}\\p{S}]+[\\r\\n]*" + LINES_AND_SPACES),
+                + "| ?[\\p{P}\\p{S}]+[\\r\\n]*"
+                + LINES_AND_SPACES),
         "deepseek-v3");
     add(List.of("[\\p{P}$+<=>^~|`]+", GPT_2, "[0-9][0-9][0-9]"), "falcon");
     add(List.of("[\\p{P}$+<=>^~|]+", GPT_2, "\\p{N}+", "[0-9][0-9][0-9]"), "default");
@@ -111,18 +139,6 @@ record PreTokenizerRules(List<String> patterns, boolean wholeWords, boolean addB
   /** All names, for messages. */
   static Collection<String> names() {
     return BY_NAME.keySet();
-  }
-
-  /** One name for each set of rules. */
-  static Collection<String> distinctNames() {
-    Map<PreTokenizerRules, String> names = new LinkedHashMap<>();
-    BY_NAME.forEach((name, rules) -> names.putIfAbsent(rules, name));
-    return names.values();
-  }
-
-  /** These patterns alone. */
-  static PreTokenizerRules of(String... patterns) {
-    return new PreTokenizerRules(List.of(patterns), false, false);
   }
 
   private static void add(List<String> patterns, String... names) {

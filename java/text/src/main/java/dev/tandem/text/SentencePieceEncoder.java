@@ -1,8 +1,8 @@
 package dev.tandem.text;
 
 /**
- * SentencePiece's BPE: of all neighbours whose text together is a token, those with the highest score
- * become one, until there are none. Words do not bound it: the whole text is one. Kudo and
+ * SentencePiece's BPE: of all neighbours whose text together is a token, those with the highest
+ * score become one, until there are none. Words do not bound it: the whole text is one. Kudo and
  * Richardson, "SentencePiece" (2018).
  */
 final class SentencePieceEncoder implements TextEncoder {

@@ -3,8 +3,8 @@ package dev.tandem.text;
 import java.util.List;
 
 /**
- * The parts that special tokens play, each with the metadata key that names the token, and the texts
- * by which it is known in files that lack the key.
+ * The parts that special tokens play, each with the metadata key that names the token, and the
+ * texts by which it is known in files that lack the key.
  */
 public enum SpecialToken {
   /** Begins a text. */

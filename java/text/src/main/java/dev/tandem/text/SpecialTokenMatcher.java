@@ -29,15 +29,14 @@ final class SpecialTokenMatcher {
         tokens.add(id);
       }
     }
-    tokens.sort(
-        (a, b) ->
-            Arrays.compareUnsigned(
-                pieces.bytes(),
-                pieces.start(a),
-                pieces.end(a),
-                pieces.bytes(),
-                pieces.start(b),
-                pieces.end(b)));
+    tokens.sort((a, b) ->
+        Arrays.compareUnsigned(
+            pieces.bytes(),
+            pieces.start(a),
+            pieces.end(a),
+            pieces.bytes(),
+            pieces.start(b),
+            pieces.end(b)));
     sorted = new int[tokens.size()];
     for (int i = 0; i < sorted.length; i++) {
       sorted[i] = tokens.get(i);
@@ -71,8 +70,7 @@ final class SpecialTokenMatcher {
     for (int length = 0; low < high; length++) {
       // Here low to high share `length` bytes with the text; those that end there come first.
       while (low < high && vocabulary.byteLength(sorted[low]) == length) {
-        if (at + length <= trustedTo
-            || vocabulary.type(sorted[low]) == TokenType.USER_DEFINED) {
+        if (at + length <= trustedTo || vocabulary.type(sorted[low]) == TokenType.USER_DEFINED) {
           longest = sorted[low];
         }
         low++;

@@ -39,8 +39,8 @@ final class SplitPattern {
   }
 
   /**
-   * What is matched: well-formed UTF-8 from {@code from} to {@code to}, exclusive. Nothing outside is
-   * looked at.
+   * What is matched: well-formed UTF-8 from {@code from} to {@code to}, exclusive. Nothing outside
+   * is looked at.
    */
   record Text(byte[] bytes, int from, int to) {}
 
@@ -80,7 +80,9 @@ final class SplitPattern {
     }
   }
 
-  /** Characters of a set, as many as possible, and unless possessive fewer if that helps the rest. */
+  /**
+   * Characters of a set, as many as possible, and unless possessive fewer if that helps the rest.
+   */
   record Repeat(CodePointSet set, int least, int most, boolean possessive, Part next)
       implements Part {
     @Override

@@ -4,8 +4,8 @@ package dev.tandem.text;
  * Prints the tokens of an answer as they are generated.
  *
  * <p>Control tokens print nothing unless asked for, half characters wait for their other half, and
- * the space that some models put before a text is left out. Allocates nothing per token. Not safe for
- * several threads.
+ * the space that some models put before a text is left out. Allocates nothing per token. Not safe
+ * for several threads.
  */
 public final class TextStream {
   private final Tokenizer tokenizer;

@@ -10,8 +10,8 @@ import java.util.List;
  * Turns text into the tokens of a model and tokens into text, exactly as the model was trained.
  *
  * <p>Nothing is ever cut off, and BOS and EOS are never added unasked: {@link #beginTokens()} and
- * {@link #endTokens()} say what the model expects around a prompt. Time grows with the length of the
- * text (n log n at worst), whatever the text is. Immutable and safe for many threads.
+ * {@link #endTokens()} say what the model expects around a prompt. Time grows with the length of
+ * the text (n log n at worst), whatever the text is. Immutable and safe for many threads.
  */
 public final class Tokenizer {
   private final Vocabulary vocabulary;
@@ -41,8 +41,8 @@ public final class Tokenizer {
   /**
    * The tokenizer that a model's metadata describes.
    *
-   * @throws ModelFormatException if it is incomplete, contradicts itself, or is of a kind that is not
-   *     supported
+   * @throws ModelFormatException if it is incomplete, contradicts itself, or is of a kind that is
+   *     not supported
    */
   public static Tokenizer of(GgufMetadata metadata) {
     return TokenizerReader.read(metadata);
@@ -91,7 +91,8 @@ public final class Tokenizer {
       length += Utf8.length(span.text());
     }
     if (length > Integer.MAX_VALUE - 16) {
-      throw new IllegalArgumentException("a text of " + length + " bytes is too long; at most 2 GiB");
+      throw new IllegalArgumentException(
+          "a text of " + length + " bytes is too long; at most 2 GiB");
     }
     byte[] text = new byte[(int) length];
     int[] ends = new int[spans.size()];
@@ -161,11 +162,9 @@ public final class Tokenizer {
       int span = -1;
       int trustedTo = 0;
       for (int at = 0; at < text.length; ) {
-        if (span < 0 || at >= ends[span]) {
-          while (span < 0 || at >= ends[span]) {
-            span++;
-          }
-          trustedTo = trustedTo(spans, ends, span, at);
+        while (span < 0 || at >= ends[span]) {
+          span++;
+          trustedTo = at < trustedTo ? trustedTo : trustedTo(spans, ends, span, at);
         }
         int token = specialTokens.match(text, at, text.length, trustedTo);
         if (token < 0) {

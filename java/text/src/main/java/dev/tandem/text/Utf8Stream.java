@@ -6,8 +6,8 @@ package dev.tandem.text;
  *
  * <p>What comes out is always well-formed UTF-8, the same however the bytes are cut. Bytes that are
  * no character become U+FFFD, one for each longest beginning of a character (Unicode 16.0, section
- * 3.9.6), as browsers do it. Nothing is allocated per call once the buffer has its
- * size. Not safe for several threads.
+ * 3.9.6), as browsers do it. Nothing is allocated per call once the buffer has its size. Not safe
+ * for several threads.
  */
 public final class Utf8Stream {
   /** Takes whole characters. */

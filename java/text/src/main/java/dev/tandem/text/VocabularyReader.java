@@ -14,8 +14,8 @@ import java.util.OptionalLong;
 /**
  * Reads the {@link Vocabulary} of a GGUF file and checks all of it.
  *
- * <p>Files say too little about their special tokens. What is missing is filled in as llama.cpp does
- * it, by the tokens' texts, so that a model stops here where it stops there.
+ * <p>Files say too little about their special tokens. What is missing is filled in as llama.cpp
+ * does it, by the tokens' texts, so that a model stops here where it stops there.
  */
 final class VocabularyReader {
   static final String TOKENS = "tokenizer.ggml.tokens";
@@ -164,7 +164,8 @@ final class VocabularyReader {
     }
     if (id.getAsLong() < 0 || id.getAsLong() >= types.length) {
       throw metadata.problem(
-          part.key(), "is " + id.getAsLong() + ", but the vocabulary has " + types.length + " tokens");
+          part.key(),
+          "is " + id.getAsLong() + ", but the vocabulary has " + types.length + " tokens");
     }
     return OptionalInt.of((int) id.getAsLong());
   }

@@ -20,7 +20,8 @@ import java.util.stream.IntStream;
  * metadata amounts to.
  *
  * <p>Left alone, DJL asks a metadata service of clouds for its telemetry, may download another
- * native library, unpacks into the home folder and cuts texts at 512 tokens. All of that is off here.
+ * native library, unpacks into the home folder and cuts texts at 512 tokens. All of that is off
+ * here.
  */
 final class DjlTokenizer implements AutoCloseable {
   private final HuggingFaceTokenizer tokenizer;
@@ -66,7 +67,7 @@ final class DjlTokenizer implements AutoCloseable {
     boolean gemma4 = metadata.string("tokenizer.ggml.model").equals("gemma4");
     PreTokenizerRules rules =
         gemma4
-            ? PreTokenizerRules.of("[^\\n]+|\\n+")
+            ? new PreTokenizerRules(List.of("[^\\n]+|\\n+"), false, false)
             : PreTokenizerRules.named(metadata.string("tokenizer.ggml.pre")).orElseThrow();
     StringTable tokens = metadata.strings("tokenizer.ggml.tokens");
     int[] types = metadata.integers("tokenizer.ggml.token_type");
@@ -85,15 +86,16 @@ final class DjlTokenizer implements AutoCloseable {
     String normalizer =
         gemma4
             ? """
-              {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}"""
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}\
+            """
             : "null";
     return """
-        {"version": "1.0", "truncation": null, "padding": null, "added_tokens": [%s],
-         "normalizer": %s, "pre_tokenizer": %s, "post_processor": null, "decoder": null,
-         "model": {"type": "BPE", "dropout": null, "unk_token": null,
-           "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
-           "byte_fallback": %s, "ignore_merges": %s, "vocab": {%s}, "merges": [%s]}}
-        """
+    {"version": "1.0", "truncation": null, "padding": null, "added_tokens": [%s],
+     "normalizer": %s, "pre_tokenizer": %s, "post_processor": null, "decoder": null,
+     "model": {"type": "BPE", "dropout": null, "unk_token": null,
+       "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+       "byte_fallback": %s, "ignore_merges": %s, "vocab": {%s}, "merges": [%s]}}
+    """
         .formatted(
             added,
             normalizer,
@@ -110,8 +112,9 @@ final class DjlTokenizer implements AutoCloseable {
 
   private static String addedToken(int id, String text) {
     return """
-        {"id": %d, "content": %s, "single_word": false, "lstrip": false, "rstrip": false,
-         "normalized": false, "special": false}"""
+    {"id": %d, "content": %s, "single_word": false, "lstrip": false, "rstrip": false,
+     "normalized": false, "special": false}\
+    """
         .formatted(id, quoted(text));
   }
 
@@ -123,19 +126,21 @@ final class DjlTokenizer implements AutoCloseable {
   private static String preTokenizer(List<String> patterns, boolean byteLevel) {
     String splits =
         patterns.stream()
-            .map(
-                pattern ->
-                    """
-                    {"type": "Split", "pattern": {"Regex": %s}, "behavior": "Isolated",
-                     "invert": false}"""
-                        .formatted(quoted(pattern)))
+            .map(pattern ->
+                """
+                {"type": "Split", "pattern": {"Regex": %s}, "behavior": "Isolated",
+                 "invert": false}\
+                """
+                    .formatted(quoted(pattern)))
             .collect(Collectors.joining(","));
     String bytes =
         """
         ,{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
-          "use_regex": false}""";
+          "use_regex": false}\
+        """;
     return """
-        {"type": "Sequence", "pretokenizers": [%s%s]}"""
+    {"type": "Sequence", "pretokenizers": [%s%s]}\
+    """
         .formatted(splits, byteLevel ? bytes : "");
   }
 

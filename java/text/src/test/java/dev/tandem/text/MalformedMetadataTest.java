@@ -75,8 +75,7 @@ class MalformedMetadataTest {
   @ParameterizedTest
   @MethodSource("malformed")
   void namesFileKeyAndProblem(MetadataBuilder metadata, String key, String problem) {
-    ModelFormatException refusal =
-        assertThrows(ModelFormatException.class, metadata::tokenizer);
+    ModelFormatException refusal = assertThrows(ModelFormatException.class, metadata::tokenizer);
     assertEquals("tokenizer.ggml." + key, refusal.field());
     assertTrue(refusal.getMessage().contains("hand-made.gguf"), refusal.getMessage());
     assertTrue(refusal.getMessage().contains(problem), refusal.getMessage());
@@ -116,5 +115,16 @@ class MalformedMetadataTest {
             .tokenizer();
     assertEquals("[0, 3]", Arrays.toString(tokenizer.encode("ab", true)));
     assertEquals(0, tokenizer.vocabulary().byteLength(1));
+  }
+
+  @Test
+  void ofTwoMergesOfOnePairTheFirstCounts() {
+    Tokenizer tokenizer =
+        new MetadataBuilder()
+            .set("model", "gpt2")
+            .set("tokens", List.of("a", "b", "c", "ab", "bc"))
+            .set("merges", List.of("a b", "b c", "a b"))
+            .tokenizer();
+    assertEquals("[3, 2]", Arrays.toString(tokenizer.encode("abc", false)));
   }
 }

@@ -32,7 +32,9 @@ final class SlowReference {
       String token = tokens.string(id);
       // Some user-defined tokens become control tokens by their names.
       TokenType type =
-          vocabulary.type(id) == TokenType.CONTROL ? TokenType.CONTROL : TokenType.ofCode(types[id]);
+          vocabulary.type(id) == TokenType.CONTROL
+              ? TokenType.CONTROL
+              : TokenType.ofCode(types[id]);
       switch (type) {
         case NORMAL, UNDEFINED, UNUSED -> text.putIfAbsent(token, id);
         case USER_DEFINED -> userDefined.putIfAbsent(token, id);

@@ -17,11 +17,15 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** Control and user-defined tokens: when text becomes one, what surrounds a prompt, what ends one. */
+/**
+ * Control and user-defined tokens: when text becomes one, what surrounds a prompt, what ends one.
+ */
 class SpecialTokensTest {
   private static final List<String> SPECIAL = List.of("<|a|>", "<|a|>b", "<|im_end|>", "<<", "  ");
 
-  /** The bytes, then {@link #SPECIAL}: the first three are control tokens, the others user-defined. */
+  /**
+   * The bytes, then {@link #SPECIAL}: the first three are control tokens, the others user-defined.
+   */
   private static MetadataBuilder bytes() {
     List<String> tokens = new ArrayList<>();
     for (int b = 0; b < 256; b++) {
@@ -111,11 +115,14 @@ class SpecialTokensTest {
   @Test
   void bothHalvesOfABrokenCharacterAreReplaced() {
     Tokenizer tokenizer = bytes().tokenizer();
-    for (String broken : List.of("\uD83E", "\uDD99", "a\uD83Eb", "\uDD99\uD83E", "\uD83E\uD83E\uDD99")) {
-      String whole = broken.codePoints()
-          .map(c -> c >= 0xD800 && c < 0xE000 ? 0xFFFD : c)
-          .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-          .toString();
+    for (String broken :
+        List.of("\uD83E", "\uDD99", "a\uD83Eb", "\uDD99\uD83E", "\uD83E\uD83E\uDD99")) {
+      String whole =
+          broken
+              .codePoints()
+              .map(c -> c >= 0xD800 && c < 0xE000 ? 0xFFFD : c)
+              .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+              .toString();
       assertEquals(
           whole,
           new String(tokenizer.decode(tokenizer.encode(broken, true)), StandardCharsets.UTF_8));
@@ -180,10 +187,13 @@ class SpecialTokensTest {
     MetadataBuilder pieces = TinyVocabulary.sentencePiece();
     assertAround(pieces.set("bos_token_id", 1L).set("eos_token_id", 2L), List.of(1), List.of());
     assertAround(pieces.set("add_bos_token", false), List.of(), List.of());
-    assertAround(TinyVocabulary.gemma4().set("bos_token_id", 1L), List.of(1), List.of());
+    MetadataBuilder gemma4 = TinyVocabulary.gemma4().set("bos_token_id", 1L);
+    assertAround(gemma4, List.of(1), List.of());
+    assertAround(gemma4.set("add_bos_token", false), List.of(1), List.of());
   }
 
-  private static void assertAround(MetadataBuilder metadata, List<Integer> begin, List<Integer> end) {
+  private static void assertAround(
+      MetadataBuilder metadata, List<Integer> begin, List<Integer> end) {
     Tokenizer tokenizer = metadata.tokenizer();
     assertEquals(begin.toString(), Arrays.toString(tokenizer.beginTokens()));
     assertEquals(end.toString(), Arrays.toString(tokenizer.endTokens()));
@@ -280,8 +290,7 @@ class SpecialTokensTest {
       int[] generated = greedy.stream().mapToInt(Integer::intValue).toArray();
       int last = ids[ids.length - 1];
       assertEquals(
-          answer.get("text").asText(),
-          printed(tokenizer, false, OptionalInt.of(last), generated));
+          answer.get("text").asText(), printed(tokenizer, false, OptionalInt.of(last), generated));
     }
   }
 }

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The pattern language, against the JDK's. */
 class SplitPatternTest {
   static Collection<String> preTokenizers() {
-    return PreTokenizerRules.distinctNames();
+    return TestData.preTokenizers();
   }
 
   @ParameterizedTest
@@ -33,9 +33,29 @@ class SplitPatternTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "a{2}", "a{2,3}b?", "a*?b|a", "a++b", "a?+a", "[ab]+b", "[^ab]+", "(?:ab|a)b", "(?:ab)?a",
-        "(?i:stk)", "(?i:[r-t]+)", "(?i:ſ)", "a(?!b)", "a(?=b)", "(?<!a)b", "(?<=a)b+", "[\\p{L}-]+",
-        "\\p{Lu}\\p{Ll}+", "\\p{M}|\\p{S}|\\p{P}", "\\S+", "[\\s]+$", "\\(|\\[", "[+.\\-]"
+        "a{2}",
+        "a{2,3}b?",
+        "a*?b|a",
+        "a++b",
+        "a?+a",
+        "[ab]+b",
+        "[^ab]+",
+        "(?:ab|a)b",
+        "(?:ab)?a",
+        "(?i:stk)",
+        "(?i:[r-t]+)",
+        "(?i:ſ)",
+        "a(?!b)",
+        "a(?=b)",
+        "(?<!a)b",
+        "(?<=a)b+",
+        "[\\p{L}-]+",
+        "\\p{Lu}\\p{Ll}+",
+        "\\p{M}|\\p{S}|\\p{P}",
+        "\\S+",
+        "[\\s]+$",
+        "\\(|\\[",
+        "[+.\\-]"
       })
   void everyConstructMeansWhatItMeansInTheJdk(String pattern) {
     // A lazy quantifier is not in the language: here the question mark must be refused.
@@ -43,7 +63,7 @@ class SplitPatternTest {
       assertThrows(IllegalArgumentException.class, () -> SplitPattern.compile(pattern));
       return;
     }
-    PreTokenizerRules rules = PreTokenizerRules.of(pattern);
+    PreTokenizerRules rules = new PreTokenizerRules(List.of(pattern), false, false);
     for (String text :
         List.of("aab abb ab ba bb aaaab", "STK stK ſtK rst RST tK", "Aé\u0301+€。 ([x)]-. \n  ")) {
       assertEquals(SlowReference.words(rules, text), words(rules, text), text);
@@ -58,19 +78,28 @@ class SplitPatternTest {
   @CsvSource(
       delimiter = '@',
       value = {
-        "(a)+@'(' here", "(?:a)+@'+' here", "[a[b]]@class inside a class", "[\\S]@inside a class",
-        "[a&&b]@inside a class", "a)@closing parenthesis", "(?:a@no )", "[ab@open class",
-        "\\d@escape \\d", "a{,3}@without a number", "a{2,3@no }", "\\p{Greek}@\\p{Greek}", "+@'+' here"
+        "(a)+@'(' here",
+        "(?:a)+@'+' here",
+        "[a[b]]@class inside a class",
+        "[\\S]@inside a class",
+        "[a&&b]@inside a class",
+        "a)@closing parenthesis",
+        "(?:a@no )",
+        "[ab@open class",
+        "\\d@escape \\d",
+        "a{,3}@without a number",
+        "a{2,3@no }",
+        "\\p{Greek}@\\p{Greek}",
+        "+@'+' here"
       })
   void whatIsNotInTheLanguageIsRefused(String pattern, String complaint) {
-    var refusal =
-        assertThrows(IllegalArgumentException.class, () -> SplitPattern.compile(pattern));
+    var refusal = assertThrows(IllegalArgumentException.class, () -> SplitPattern.compile(pattern));
     assertTrue(refusal.getMessage().contains(complaint), refusal.getMessage());
   }
 
   @Test
   void everyByteOfTheTextIsInExactlyOneWord() {
-    for (String pre : PreTokenizerRules.distinctNames()) {
+    for (String pre : TestData.preTokenizers()) {
       PreTokenizerRules rules = PreTokenizerRules.named(pre).orElseThrow();
       for (long seed : RandomText.seeds(100).toArray()) {
         String text = new RandomText(seed).next(60);
@@ -87,8 +116,7 @@ class SplitPatternTest {
             bytes,
             0,
             bytes.length,
-            (all, from, to) ->
-                words.add(new String(all, from, to - from, StandardCharsets.UTF_8)));
+            (all, from, to) -> words.add(new String(all, from, to - from, StandardCharsets.UTF_8)));
     return words;
   }
 }

@@ -27,7 +27,10 @@ final class TinyVocabulary {
 
   private TinyVocabulary() {}
 
-  /** A byte-level BPE trained on {@link #TEXT}: 256 bytes, up to so many merges, four special tokens. */
+  /**
+   * A byte-level BPE trained on {@link #TEXT}: 256 bytes, up to so many merges, four special
+   * tokens.
+   */
   static MetadataBuilder bytePair(String pre, int merges) {
     List<String> tokens = new ArrayList<>();
     for (int b = 0; b < 256; b++) {
@@ -78,7 +81,9 @@ final class TinyVocabulary {
     }
   }
 
-  /** SentencePiece: all pieces of up to six characters of {@link #TEXT}'s words, longer ones better. */
+  /**
+   * SentencePiece: all pieces of up to six characters of {@link #TEXT}'s words, longer ones better.
+   */
   static MetadataBuilder sentencePiece() {
     List<String> tokens = new ArrayList<>(List.of("<unk>", "<s>", "</s>"));
     List<Integer> types = new ArrayList<>(List.of(2, 3, 3));
@@ -95,15 +100,14 @@ final class TinyVocabulary {
       }
     }
     List<Float> scores = new ArrayList<>(Collections.nCopies(tokens.size(), 0f));
-    counts.forEach(
-        (piece, count) -> {
-          boolean oneCharacter = piece.codePointCount(0, piece.length()) == 1;
-          if (oneCharacter ? count > 1 : count > 2) {
-            tokens.add(piece);
-            types.add(TokenType.NORMAL.ordinal());
-            scores.add(-1000f / count); // many ties
-          }
-        });
+    counts.forEach((piece, count) -> {
+      boolean oneCharacter = piece.codePointCount(0, piece.length()) == 1;
+      if (oneCharacter ? count > 1 : count > 2) {
+        tokens.add(piece);
+        types.add(TokenType.NORMAL.ordinal());
+        scores.add(-1000f / count); // many ties
+      }
+    });
     tokens.add("<|user|>");
     types.add(TokenType.USER_DEFINED.ordinal());
     scores.add(0f);
@@ -118,7 +122,9 @@ final class TinyVocabulary {
         .set("scores", scoreArray);
   }
 
-  /** Pieces as in {@link #sentencePiece}, merged by a list: every pair of pieces that is one too. */
+  /**
+   * Pieces as in {@link #sentencePiece}, merged by a list: every pair of pieces that is one too.
+   */
   static MetadataBuilder gemma4() {
     MetadataBuilder builder = sentencePiece();
     StringTable tokens = builder.build().strings("tokenizer.ggml.tokens");

@@ -1,7 +1,7 @@
 package dev.tandem.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.lang.management.ManagementFactory;
@@ -55,8 +55,21 @@ class Utf8StreamTest {
   private static byte[] spoilt(String text, Random random) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     byte[] interesting = {
-      (byte) 0x80, (byte) 0xBF, (byte) 0xC0, (byte) 0xC2, (byte) 0xE0, (byte) 0xED, (byte) 0xEF,
-      (byte) 0xF0, (byte) 0xF4, (byte) 0xF5, (byte) 0xFF, (byte) 0xA0, (byte) 0x9F, (byte) 0x90, 'a'
+      (byte) 0x80,
+      (byte) 0xBF,
+      (byte) 0xC0,
+      (byte) 0xC2,
+      (byte) 0xE0,
+      (byte) 0xED,
+      (byte) 0xEF,
+      (byte) 0xF0,
+      (byte) 0xF4,
+      (byte) 0xF5,
+      (byte) 0xFF,
+      (byte) 0xA0,
+      (byte) 0x9F,
+      (byte) 0x90,
+      'a'
     };
     for (int i = 0; i < bytes.length; i++) {
       if (random.nextInt(3) == 0) {
@@ -93,12 +106,14 @@ class Utf8StreamTest {
     threads.getCurrentThreadAllocatedBytes();
     print(stream, ids);
     long before = threads.getCurrentThreadAllocatedBytes();
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 1000; i++) {
       print(stream, ids);
     }
     long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-    assertEquals(101L * TinyVocabulary.TEXT.getBytes(StandardCharsets.UTF_8).length, bytes[0]);
-    assertFalse(allocated > ids.length, allocated + " bytes for " + 100 * ids.length + " tokens");
+    assertEquals(1001L * TinyVocabulary.TEXT.getBytes(StandardCharsets.UTF_8).length, bytes[0]);
+    // A class that is loaded meanwhile may cost some bytes; a byte per hundred tokens is none each.
+    int tokens = 1000 * ids.length;
+    assertTrue(allocated < tokens / 100, allocated + " bytes for " + tokens + " tokens");
   }
 
   private static void print(TextStream stream, int[] ids) {
@@ -129,12 +144,11 @@ class Utf8StreamTest {
   private static String streamed(byte[] bytes, Random random) {
     ByteArrayOutputStream all = new ByteArrayOutputStream();
     Utf8Stream stream =
-        new Utf8Stream(
-            (b, at, n) -> {
-              String piece = decoded(b, at, n);
-              assertEquals(n, piece.getBytes(StandardCharsets.UTF_8).length, piece);
-              all.write(b, at, n);
-            });
+        new Utf8Stream((b, at, n) -> {
+          String piece = decoded(b, at, n);
+          assertEquals(n, piece.getBytes(StandardCharsets.UTF_8).length, piece);
+          all.write(b, at, n);
+        });
     for (int at = 0; at < bytes.length; ) {
       int end = Math.min(bytes.length, at + random.nextInt(4));
       stream.write(bytes, at, end);

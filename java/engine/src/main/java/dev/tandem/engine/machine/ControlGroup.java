@@ -75,9 +75,9 @@ final class ControlGroup {
   }
 
   /**
-   * The folders of this process's group and of all above it, for a controller ("" = version 2). In a
-   * container the path that the kernel states may not exist below the mount; then the mount itself
-   * is the group.
+   * The folders of this process's group and of all above it, for a controller ("" = version 2). In
+   * a container the path that the kernel states may not exist below the mount; then the mount
+   * itself is the group.
    */
   private List<String> folders(String controller, String mountName) {
     String mount = mountName.isEmpty() ? MOUNT : MOUNT + "/" + mountName;

@@ -14,8 +14,7 @@ public final class CompiledModel implements AutoCloseable {
   private final int vocabulary;
   private final List<DeviceBuffer> memory;
 
-  CompiledModel(
-      Program program, DeviceBuffer logits, int vocabulary, List<DeviceBuffer> memory) {
+  CompiledModel(Program program, DeviceBuffer logits, int vocabulary, List<DeviceBuffer> memory) {
     this.program = program;
     this.logits = logits;
     this.vocabulary = vocabulary;
@@ -35,7 +34,8 @@ public final class CompiledModel implements AutoCloseable {
   /** Copies the logits of an output of the last step: float32 into a direct buffer. */
   public void readLogits(int output, ByteBuffer destination) {
     int bytes = 4 * vocabulary;
-    logits.read((long) output * bytes, destination.duplicate().limit(destination.position() + bytes));
+    logits.read(
+        (long) output * bytes, destination.duplicate().limit(destination.position() + bytes));
   }
 
   @Override

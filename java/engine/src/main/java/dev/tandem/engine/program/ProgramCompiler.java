@@ -56,8 +56,7 @@ public final class ProgramCompiler {
    *
    * @param kvBlocks blocks of the KV pool
    */
-  public ProgramCompiler(
-      Device device, OperatorGraph graph, StepCapacity capacity, int kvBlocks) {
+  public ProgramCompiler(Device device, OperatorGraph graph, StepCapacity capacity, int kvBlocks) {
     this.device = device;
     this.graph = graph;
     this.capacity = capacity;
@@ -118,7 +117,9 @@ public final class ProgramCompiler {
     switch (operator) {
       case Operator.Embedding o -> {
         ScratchArray out = take(o.output());
-        emit(o.output().rows(), e -> e.program.embedding(e.weight(o.table()), e.step.ids(), e.array(out)));
+        emit(
+            o.output().rows(),
+            e -> e.program.embedding(e.weight(o.table()), e.step.ids(), e.array(out)));
       }
       case Operator.Norm o -> {
         ScratchArray x = placeOf(o.input());
@@ -147,15 +148,13 @@ public final class ProgramCompiler {
         ScratchArray gate = placeOf(o.gate());
         ScratchArray up = placeOf(o.up());
         ScratchArray out = take(o.output());
-        emit(
-            o.output().rows(), e -> e.program.silu(e.array(gate), e.array(up), e.array(out)));
+        emit(o.output().rows(), e -> e.program.silu(e.array(gate), e.array(up), e.array(out)));
       }
       case Operator.ResidualAdd o -> {
         ScratchArray left = placeOf(o.left());
         ScratchArray right = placeOf(o.right());
         ScratchArray out = take(o.output());
-        emit(
-            o.output().rows(), e -> e.program.add(e.array(left), e.array(right), e.array(out)));
+        emit(o.output().rows(), e -> e.program.add(e.array(left), e.array(right), e.array(out)));
       }
       case Operator.OutputRows o -> {
         ScratchArray x = placeOf(o.input());
@@ -226,7 +225,13 @@ public final class ProgramCompiler {
         e -> {
           e.program.storeKv(e.array(key), e.array(value), e.cached(), offset, o.headSize());
           e.program.attention(
-              e.array(query), e.cached(), e.array(out), offset, o.headSize(), o.kvHeads(), o.scale());
+              e.array(query),
+              e.cached(),
+              e.array(out),
+              offset,
+              o.headSize(),
+              o.kvHeads(),
+              o.scale());
         });
   }
 
@@ -269,23 +274,20 @@ public final class ProgramCompiler {
     scratchPlan.give(places.remove(value.id()).place());
     encodings
         .entrySet()
-        .removeIf(
-            entry -> {
-              boolean mine = entry.getKey().value() == value.id();
-              if (mine) {
-                scratchPlan.give(entry.getValue().place());
-              }
-              return mine;
-            });
+        .removeIf(entry -> {
+          boolean mine = entry.getKey().value() == value.id();
+          if (mine) {
+            scratchPlan.give(entry.getValue().place());
+          }
+          return mine;
+        });
   }
 
   private void emit(Value.Rows rows, Consumer<Emitter> step) {
-    steps.add(
-        e -> {
-          e.program.extent(
-              rows == Value.Rows.TOKENS ? e.step.tokenCount() : e.step.outputCount());
-          step.accept(e);
-        });
+    steps.add(e -> {
+      e.program.extent(rows == Value.Rows.TOKENS ? e.step.tokenCount() : e.step.outputCount());
+      step.accept(e);
+    });
   }
 
   private int rowCapacity(Value.Rows rows) {
@@ -368,10 +370,14 @@ public final class ProgramCompiler {
 
     Tensor frequencies(Rotation rotation) {
       float[] divisors =
-          rotation.divisors().map(w -> floats(file.read(file.tensor(w.name())))).orElse(new float[0]);
+          rotation
+              .divisors()
+              .map(w -> floats(file.read(file.tensor(w.name()))))
+              .orElse(new float[0]);
       double[] frequencies = rotation.frequencies(divisors);
       ByteBuffer bytes =
-          ByteBuffer.allocateDirect(Double.BYTES * frequencies.length).order(ByteOrder.nativeOrder());
+          ByteBuffer.allocateDirect(Double.BYTES * frequencies.length)
+              .order(ByteOrder.nativeOrder());
       bytes.asDoubleBuffer().put(frequencies);
       DeviceBuffer buffer = keep(memory, device.allocate(bytes.capacity()));
       buffer.write(0, bytes);

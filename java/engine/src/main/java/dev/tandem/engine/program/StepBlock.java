@@ -217,7 +217,7 @@ public final class StepBlock implements AutoCloseable {
 
   @Override
   public void close() {
-    memory = ByteBuffer.allocate(0);
+    memory = ByteBuffer.allocateDirect(0);
     buffer.close();
   }
 

@@ -43,7 +43,8 @@ public final class WeightStore implements AutoCloseable {
   }
 
   /** Where a tensor lies, or will. {@code arenaOffset} is -1 for one that stays in its file. */
-  private record Home(Weight weight, ElementType type, Layout layout, long arenaOffset, long bytes) {
+  private record Home(
+      Weight weight, ElementType type, Layout layout, long arenaOffset, long bytes) {
     boolean mapped() {
       return arenaOffset < 0;
     }
@@ -168,14 +169,13 @@ public final class WeightStore implements AutoCloseable {
 
   private ElementType weightType(Weight weight) {
     return ElementType.ofWeight(weight.type().id())
-        .orElseThrow(
-            () ->
-                new ModelFormatException(
-                    file.parts().getFirst(),
-                    -1,
-                    "tensor " + weight.name(),
-                    "type %s is not supported; supported: %s"
-                        .formatted(weight.type(), ElementType.weightNames())));
+        .orElseThrow(() ->
+            new ModelFormatException(
+                file.parts().getFirst(),
+                -1,
+                "tensor " + weight.name(),
+                "type %s is not supported; supported: %s"
+                    .formatted(weight.type(), ElementType.weightNames())));
   }
 
   private static DeviceBuffer window(Device device, WeightFile part) {

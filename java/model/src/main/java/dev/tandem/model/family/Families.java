@@ -21,12 +21,11 @@ public final class Families {
     return ALL.stream()
         .filter(family -> family.architecture().equals(architecture))
         .findFirst()
-        .orElseThrow(
-            () ->
-                file.metadata()
-                    .problem(
-                        "general.architecture",
-                        "'%s' is not supported; supported: %s".formatted(architecture, names())));
+        .orElseThrow(() ->
+            file.metadata()
+                .problem(
+                    "general.architecture",
+                    "'%s' is not supported; supported: %s".formatted(architecture, names())));
   }
 
   /** All architectures, for messages. */

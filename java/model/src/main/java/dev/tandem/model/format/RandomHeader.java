@@ -51,12 +51,11 @@ record RandomHeader(byte[] bytes, int... segments) {
     int[] factors = factors(64, 127, random, count);
     double d = unit / rms(IntStream.of(factors));
     return IntStream.range(0, count)
-        .mapToObj(
-            h -> {
-              byte[] bytes = new byte[2];
-              LittleEndian.putHalf(bytes, 0, (float) (sign(h) * d * factors[h]));
-              return new RandomHeader(bytes, 0, 2);
-            })
+        .mapToObj(h -> {
+          byte[] bytes = new byte[2];
+          LittleEndian.putHalf(bytes, 0, (float) (sign(h) * d * factors[h]));
+          return new RandomHeader(bytes, 0, 2);
+        })
         .toList();
   }
 
@@ -66,13 +65,12 @@ record RandomHeader(byte[] bytes, int... segments) {
     int[] factors = factors(64, 127, random, count);
     double d = deviation / (rmsOfRange(mostCode) * rms(IntStream.of(factors)));
     return IntStream.range(0, count)
-        .mapToObj(
-            h -> {
-              byte[] bytes = new byte[4];
-              LittleEndian.putHalf(bytes, 0, (float) (d * factors[h]));
-              LittleEndian.putHalf(bytes, 2, LittleEndian.getHalf(bytes, 0) * -mostCode / 2);
-              return new RandomHeader(bytes, 0, 4);
-            })
+        .mapToObj(h -> {
+          byte[] bytes = new byte[4];
+          LittleEndian.putHalf(bytes, 0, (float) (d * factors[h]));
+          LittleEndian.putHalf(bytes, 2, LittleEndian.getHalf(bytes, 0) * -mostCode / 2);
+          return new RandomHeader(bytes, 0, 4);
+        })
         .toList();
   }
 
@@ -90,22 +88,21 @@ record RandomHeader(byte[] bytes, int... segments) {
     LittleEndian.putHalf(d, 0, (float) (deviation / (rmsOfRange(mostCode) * rms(IntStream.of(s)))));
     LittleEndian.putHalf(d, 2, LittleEndian.getHalf(d, 0) * mostCode / 2);
     return IntStream.range(0, count)
-        .mapToObj(
-            h -> {
-              if (type == TensorType.Q2_K) {
-                byte[] bytes = new byte[scales + d.length];
-                for (int b = 0; b < scales; b++) {
-                  bytes[b] = (byte) (s[h * scales + b] * 0x11);
-                }
-                System.arraycopy(d, 0, bytes, scales, d.length);
-                return new RandomHeader(bytes, 0, scales, 80, d.length);
-              }
-              byte[] bytes = Arrays.copyOf(d, d.length + SixBits.BYTES);
-              for (int b = 0; b < scales; b++) {
-                SixBits.put(bytes, d.length, b, s[h * scales + b], s[h * scales + b]);
-              }
-              return new RandomHeader(bytes, 0, bytes.length);
-            })
+        .mapToObj(h -> {
+          if (type == TensorType.Q2_K) {
+            byte[] bytes = new byte[scales + d.length];
+            for (int b = 0; b < scales; b++) {
+              bytes[b] = (byte) (s[h * scales + b] * 0x11);
+            }
+            System.arraycopy(d, 0, bytes, scales, d.length);
+            return new RandomHeader(bytes, 0, scales, 80, d.length);
+          }
+          byte[] bytes = Arrays.copyOf(d, d.length + SixBits.BYTES);
+          for (int b = 0; b < scales; b++) {
+            SixBits.put(bytes, d.length, b, s[h * scales + b], s[h * scales + b]);
+          }
+          return new RandomHeader(bytes, 0, bytes.length);
+        })
         .toList();
   }
 
@@ -115,22 +112,20 @@ record RandomHeader(byte[] bytes, int... segments) {
     int[] s = factors(mostScale / 2 + 1, mostScale, random, count * scales);
     float d = (float) (unit / rms(IntStream.of(s)));
     return IntStream.range(0, count)
-        .mapToObj(
-            h -> {
-              byte[] bytes =
-                  new byte[type == TensorType.Q6_K ? 18 : type == TensorType.Q3_K ? 14 : 8];
-              LittleEndian.putHalf(bytes, type == TensorType.IQ4_XS ? 0 : bytes.length - 2, d);
-              for (int b = 0; b < scales; b++) {
-                int scale = sign(h + b) * s[h * scales + b];
-                switch (type) {
-                  case Q6_K -> bytes[b] = (byte) scale;
-                  case Q3_K -> SuperCodec.Q3.putScale(bytes, 0, b, scale + 32);
-                  default -> CodebookCodec.Iq4Xs.putScale(bytes, 2, b, scale + 32);
-                }
-              }
-              int offset = type == TensorType.IQ4_XS ? 0 : type.blockBytes() - bytes.length;
-              return new RandomHeader(bytes, offset, bytes.length);
-            })
+        .mapToObj(h -> {
+          byte[] bytes = new byte[type == TensorType.Q6_K ? 18 : type == TensorType.Q3_K ? 14 : 8];
+          LittleEndian.putHalf(bytes, type == TensorType.IQ4_XS ? 0 : bytes.length - 2, d);
+          for (int b = 0; b < scales; b++) {
+            int scale = sign(h + b) * s[h * scales + b];
+            switch (type) {
+              case Q6_K -> bytes[b] = (byte) scale;
+              case Q3_K -> SuperCodec.Q3.putScale(bytes, 0, b, scale + 32);
+              default -> CodebookCodec.Iq4Xs.putScale(bytes, 2, b, scale + 32);
+            }
+          }
+          int offset = type == TensorType.IQ4_XS ? 0 : type.blockBytes() - bytes.length;
+          return new RandomHeader(bytes, offset, bytes.length);
+        })
         .toList();
   }
 
@@ -141,9 +136,8 @@ record RandomHeader(byte[] bytes, int... segments) {
     double ratio = unit / Math.scalb(1.0, exponent);
     long larger = Math.round(count * (ratio * ratio - 1) / 3);
     return IntStream.range(0, count)
-        .mapToObj(
-            h ->
-                new RandomHeader(new byte[] {(byte) (exponent + 128 + (h < larger ? 1 : 0))}, 0, 1))
+        .mapToObj(h ->
+            new RandomHeader(new byte[] {(byte) (exponent + 128 + (h < larger ? 1 : 0))}, 0, 1))
         .toList();
   }
 

@@ -67,16 +67,15 @@ public final class GgufFile {
     SplitName name =
         SplitName.of(file)
             .filter(split -> split.count() == count)
-            .orElseThrow(
-                () ->
-                    opened.problem(
-                        SPLIT_COUNT_KEY,
-                        "the model is split in "
-                            + count
-                            + " files, but this one is not named as the others are to be found,"
-                            + " name-00001-of-"
-                            + SplitName.digits(count)
-                            + ".gguf"));
+            .orElseThrow(() ->
+                opened.problem(
+                    SPLIT_COUNT_KEY,
+                    "the model is split in "
+                        + count
+                        + " files, but this one is not named as the others are to be found,"
+                        + " name-00001-of-"
+                        + SplitName.digits(count)
+                        + ".gguf"));
     List<GgufPart> parts = new ArrayList<>();
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
     for (int i = 0; i < name.count(); i++) {
@@ -174,13 +173,12 @@ public final class GgufFile {
    */
   public TensorInfo tensor(String name) {
     return find(name)
-        .orElseThrow(
-            () ->
-                new ModelFormatException(
-                    parts.getFirst().file(),
-                    ModelFormatException.NOWHERE,
-                    "tensor " + name,
-                    "the tensor is missing"));
+        .orElseThrow(() ->
+            new ModelFormatException(
+                parts.getFirst().file(),
+                ModelFormatException.NOWHERE,
+                "tensor " + name,
+                "the tensor is missing"));
   }
 
   /** GGUF's version: 2 or 3. */

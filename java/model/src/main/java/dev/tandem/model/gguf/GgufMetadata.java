@@ -110,9 +110,8 @@ public final class GgufMetadata {
   /** Yes or no. */
   public Optional<Boolean> findBool(String key) {
     return get(key)
-        .map(
-            value ->
-                value instanceof BoolValue bool ? (Boolean) bool.value() : wrong(key, "a bool"));
+        .map(value ->
+            value instanceof BoolValue bool ? (Boolean) bool.value() : wrong(key, "a bool"));
   }
 
   /** A list of texts. */
@@ -123,11 +122,8 @@ public final class GgufMetadata {
   /** A list of texts. */
   public Optional<StringTable> findStrings(String key) {
     return get(key)
-        .map(
-            value ->
-                value instanceof TextArray texts
-                    ? texts.values()
-                    : wrong(key, "an array of strings"));
+        .map(value ->
+            value instanceof TextArray texts ? texts.values() : wrong(key, "an array of strings"));
   }
 
   /** A list of whole numbers, each of which must fit 32 bits; the caller's own copy. */
@@ -138,11 +134,10 @@ public final class GgufMetadata {
   /** A list of whole numbers, each of which must fit 32 bits; the caller's own copy. */
   public Optional<int[]> findIntegers(String key) {
     return get(key)
-        .map(
-            value ->
-                value instanceof IntArray numbers
-                    ? narrowed(key, numbers)
-                    : wrong(key, "an array of integers"));
+        .map(value ->
+            value instanceof IntArray numbers
+                ? narrowed(key, numbers)
+                : wrong(key, "an array of integers"));
   }
 
   /** A list of numbers, rounded to single precision; the caller's own copy. */
@@ -153,26 +148,25 @@ public final class GgufMetadata {
   /** A list of numbers, rounded to single precision; the caller's own copy. */
   public Optional<float[]> findReals(String key) {
     return get(key)
-        .map(
-            value ->
-                switch (value) {
-                  case Float32Array numbers -> numbers.values().clone();
-                  case Float64Array numbers -> {
-                    float[] rounded = new float[numbers.size()];
-                    for (int i = 0; i < rounded.length; i++) {
-                      rounded[i] = (float) numbers.values()[i];
-                    }
-                    yield rounded;
-                  }
-                  case IntArray numbers -> {
-                    float[] rounded = new float[numbers.size()];
-                    for (int i = 0; i < rounded.length; i++) {
-                      rounded[i] = signed(key, new IntValue(numbers.elementType(), numbers.get(i)));
-                    }
-                    yield rounded;
-                  }
-                  default -> wrong(key, "an array of numbers");
-                });
+        .map(value ->
+            switch (value) {
+              case Float32Array numbers -> numbers.values().clone();
+              case Float64Array numbers -> {
+                float[] rounded = new float[numbers.size()];
+                for (int i = 0; i < rounded.length; i++) {
+                  rounded[i] = (float) numbers.values()[i];
+                }
+                yield rounded;
+              }
+              case IntArray numbers -> {
+                float[] rounded = new float[numbers.size()];
+                for (int i = 0; i < rounded.length; i++) {
+                  rounded[i] = signed(key, new IntValue(numbers.elementType(), numbers.get(i)));
+                }
+                yield rounded;
+              }
+              default -> wrong(key, "an array of numbers");
+            });
   }
 
   /** The problem of a key, for those who find its value unsuitable. */

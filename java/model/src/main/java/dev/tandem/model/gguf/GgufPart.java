@@ -153,13 +153,12 @@ record GgufPart(
   private static GgufType type(HeaderReader in) throws IOException {
     int id = in.u32();
     return GgufType.ofId(id)
-        .orElseThrow(
-            () ->
-                in.problem(
-                    "the value type "
-                        + Integer.toUnsignedString(id)
-                        + " is unknown; known: "
-                        + GgufType.names()));
+        .orElseThrow(() ->
+            in.problem(
+                "the value type "
+                    + Integer.toUnsignedString(id)
+                    + " is unknown; known: "
+                    + GgufType.names()));
   }
 
   private static GgufValue value(HeaderReader in) throws IOException {
@@ -242,12 +241,11 @@ record GgufPart(
     int id = in.u32();
     TensorType type =
         TensorType.ofId(id)
-            .orElseThrow(
-                () ->
-                    in.problem(
-                        TensorType.describe(id)
-                            + " is not supported; supported: "
-                            + TensorType.names()));
+            .orElseThrow(() ->
+                in.problem(
+                    TensorType.describe(id)
+                        + " is not supported; supported: "
+                        + TensorType.names()));
     in.at("tensor " + name + ": offset");
     long offsetAt = in.position();
     return new Entry(name, type, shape, in.u64(), start, offsetAt);

@@ -63,8 +63,7 @@ public final class GraphBuilder {
     return out;
   }
 
-  public Value attention(
-      Value query, Value key, Value value, Hyperparameters sizes, double scale) {
+  public Value attention(Value query, Value key, Value value, Hyperparameters sizes, double scale) {
     Value out = value(query.rows(), query.width());
     operators.add(
         new Operator.Attention(

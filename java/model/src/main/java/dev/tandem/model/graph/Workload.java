@@ -23,7 +23,9 @@ public record Workload(int tokens, int sequences, long contexts, int outputs) {
     }
   }
 
-  /** One sequence that reads {@code tokens} tokens after {@code past} others and wants one output. */
+  /**
+   * One sequence that reads {@code tokens} tokens after {@code past} others and wants one output.
+   */
   public static Workload prefill(int tokens, int past) {
     return new Workload(tokens, 1, (long) past + tokens, 1);
   }
