@@ -36,6 +36,7 @@ class ThreadPool {
   void execute(Job& job);
 
  private:
+  void stop();
   void work(int worker);
   bool claimOne(uint64_t ticket, int worker);
   void advance(Job& job, int worker);
