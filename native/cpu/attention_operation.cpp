@@ -38,8 +38,7 @@ class AttentionOperation final : public CpuOperation {
     if (split_) return pairs_ * longest_;
     const double nanosPerPair = static_cast<double>(total) / static_cast<double>(rows) * kPiece * headSize_ * group_ / 8.0;
     const int64_t byTime = static_cast<int64_t>(30e3 / nanosPerPair);
-    perChunk_ = std::clamp<int64_t>(std::min(byTime, pairs_ / (4 * threads_)), 1, pairs_);
-    while ((pairs_ + perChunk_ - 1) / perChunk_ > Job::kMostChunks) ++perChunk_;
+    perChunk_ = Job::perChunk(pairs_, std::clamp<int64_t>(std::min(byTime, pairs_ / (4 * threads_)), 1, pairs_));
     return (pairs_ + perChunk_ - 1) / perChunk_;
   }
 
