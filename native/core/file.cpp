@@ -32,11 +32,15 @@ File::~File() {
   close(descriptor_);
 }
 
-void File::read(int64_t offset, int64_t bytes, uint8_t* destination) const {
+void File::checkRange(int64_t offset, int64_t bytes) const {
   if (offset < 0 || bytes < 0 || offset > size_ - bytes) {
-    fail(TD_INVALID_ARGUMENT, "%s: bytes %lld to %lld lie outside its %lld bytes", path_.c_str(), static_cast<long long>(offset),
-         static_cast<long long>(offset + bytes), static_cast<long long>(size_));
+    fail(TD_INVALID_ARGUMENT, "%s: %lld bytes at offset %lld lie outside its %lld bytes", path_.c_str(), static_cast<long long>(bytes),
+         static_cast<long long>(offset), static_cast<long long>(size_));
   }
+}
+
+void File::read(int64_t offset, int64_t bytes, uint8_t* destination) const {
+  checkRange(offset, bytes);
   while (bytes > 0) {
     const ssize_t got = pread(descriptor_, destination, static_cast<size_t>(bytes), offset);
     if (got < 0 && errno == EINTR) continue;

@@ -20,6 +20,9 @@ class File final : public Object {
   const std::string& path() const { return path_; }
   int64_t size() const { return size_; }
 
+  // Fails with TD_INVALID_ARGUMENT if bytes [offset, offset + bytes) are not all in the file as it was when it was opened.
+  void checkRange(int64_t offset, int64_t bytes) const;
+
   // Reads bytes [offset, offset + bytes). Fails with TD_FILE_CHANGED where the file has become shorter.
   void read(int64_t offset, int64_t bytes, uint8_t* destination) const;
 

@@ -8,8 +8,6 @@
 namespace td {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 31;
-
 void requireColumns(const Tensor& tensor, int64_t columns, const char* what) {
   if (tensor.columns != columns) {
     fail(TD_INVALID_ARGUMENT, "%s: has %lld columns, needs %lld", what, static_cast<long long>(tensor.columns),
@@ -32,9 +30,7 @@ void Program::requireOpen() const {
 
 int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
   requireOpen();
-  if (rows < 0 || columns < 1 || rows > kMostElements || columns > kMostElements) {
-    fail(TD_INVALID_ARGUMENT, "tensor: shape [%lld, %lld] is not possible", static_cast<long long>(rows), static_cast<long long>(columns));
-  }
+  checkShape(rows, columns, "tensor");
   if (layout != TD_PLAIN && layout != TD_TILES) fail(TD_INVALID_ARGUMENT, "tensor: layout %d does not exist", layout);
   Tensor tensor;
   int64_t bytes = 0;

@@ -38,10 +38,7 @@ class HostBuffer final : public Buffer {
 class FileWindow final : public Buffer {
  public:
   FileWindow(std::shared_ptr<File> file, int64_t offset, int64_t bytes) : file_(std::move(file)), bytes_(bytes) {
-    if (offset < 0 || bytes < 0 || offset > file_->size() - bytes) {
-      fail(TD_INVALID_ARGUMENT, "%s: bytes %lld to %lld lie outside its %lld bytes", file_->path().c_str(),
-           static_cast<long long>(offset), static_cast<long long>(offset + bytes), static_cast<long long>(file_->size()));
-    }
+    file_->checkRange(offset, bytes);
     data_ = file_->map() + offset;
   }
   uint8_t* data() const override { return const_cast<uint8_t*>(data_); }
