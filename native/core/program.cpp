@@ -1,18 +1,38 @@
 #include "core/program.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/activation.h"
 
 namespace td {
 namespace {
 
+// Bytes that an address must be a multiple of. Quantised blocks hold halves; all that is wider in them is read byte by byte.
+size_t alignmentOf(int32_t type) {
+  switch (type) {
+    case TD_F64: return 8;
+    case TD_F32:
+    case TD_I32:
+    case TD_ACT8:
+    case TD_ACTBF16: return 4;
+    default: return 2;
+  }
+}
+
 void requireColumns(const Tensor& tensor, int64_t columns, const char* what) {
   if (tensor.columns != columns) {
     fail(TD_INVALID_ARGUMENT, "%s: has %lld columns, needs %lld", what, static_cast<long long>(tensor.columns),
          static_cast<long long>(columns));
   }
+}
+
+void requireOneRow(const Tensor& tensor, int64_t columns, const char* what) {
+  requireColumns(tensor, columns, what);
+  if (tensor.rows != 1) fail(TD_INVALID_ARGUMENT, "%s: has %lld rows, needs 1", what, static_cast<long long>(tensor.rows));
+}
+
+void requireWritable(const Tensor& tensor, const char* what) {
+  if (!tensor.writable) fail(TD_INVALID_ARGUMENT, "%s: lies in a file and cannot be written", what);
 }
 
 void requireSameShape(const Tensor& a, const Tensor& b, const char* what) {
@@ -52,6 +72,10 @@ int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t 
          static_cast<long long>(offset), bytesText(buffer->size()).c_str());
   }
   tensor.data = buffer->data() + offset;
+  if (reinterpret_cast<uintptr_t>(tensor.data) % alignmentOf(type) != 0) {
+    fail(TD_INVALID_ARGUMENT, "tensor: %s at offset %lld: its address is no multiple of %zu", typeName(type).c_str(),
+         static_cast<long long>(offset), alignmentOf(type));
+  }
   tensor.type = type;
   tensor.layout = static_cast<td_layout>(layout);
   tensor.rows = rows;
@@ -114,7 +138,7 @@ const Tensor& Program::operand(int32_t index, int32_t type, const char* what) co
 
 const Tensor& Program::target(int32_t index, int32_t type, const char* what) const {
   const Tensor& tensor = operand(index, type, what);
-  if (!tensor.writable) fail(TD_INVALID_ARGUMENT, "%s: lies in a file and cannot be written", what);
+  requireWritable(tensor, what);
   return tensor;
 }
 
@@ -125,7 +149,7 @@ CachedTokens Program::cachedTokens(int32_t positions, int32_t tables, int32_t bl
                       kvHeads};
   if (headSize < 1 || headSize > 1024) fail(TD_INVALID_ARGUMENT, "%s: head size %d is not between 1 and 1024", what, headSize);
   if (kvHeads < 1) fail(TD_INVALID_ARGUMENT, "%s: %d KV heads are not possible", what, kvHeads);
-  if (layerOffset < 0 || layerOffset % 2 != 0 || layerOffset + kvLayerBytes(kvHeads, headSize) > tokens.pool.rowBytes) {
+  if (layerOffset < 0 || layerOffset % 2 != 0 || layerOffset > tokens.pool.rowBytes - kvLayerBytes(kvHeads, headSize)) {
     fail(TD_INVALID_ARGUMENT, "%s: a layer of %lld bytes at offset %lld does not fit into a KV block of %lld bytes", what,
          static_cast<long long>(kvLayerBytes(kvHeads, headSize)), static_cast<long long>(layerOffset),
          static_cast<long long>(tokens.pool.rowBytes));
@@ -174,9 +198,8 @@ int32_t Program::rmsNorm(int32_t x, int32_t weight, int32_t out, double epsilon)
   op::RmsNorm o{operand(x, TD_F32, "rms_norm: x"), operand(weight, TD_F32, "rms_norm: weight"), target(out, TD_F32, "rms_norm: out"),
                 static_cast<float>(epsilon)};
   if (!(epsilon >= 0 && epsilon < 1)) fail(TD_INVALID_ARGUMENT, "rms_norm: epsilon %g is not between 0 and 1", epsilon);
-  requireColumns(o.weight, o.x.columns, "rms_norm: weight");
+  requireOneRow(o.weight, o.x.columns, "rms_norm: weight");
   requireColumns(o.out, o.x.columns, "rms_norm: out");
-  if (o.weight.rows != 1) fail(TD_INVALID_ARGUMENT, "rms_norm: weight: has %lld rows, needs 1", static_cast<long long>(o.weight.rows));
   return append(o, {o.x.rows, o.out.rows});
 }
 
@@ -185,6 +208,7 @@ int32_t Program::encode(int32_t x, int32_t out) {
   if (target.type != TD_ACT8 && target.type != TD_ACTBF16) {
     fail(TD_INVALID_ARGUMENT, "encode: out: is %s, needs ACT8 or ACTBF16", typeName(target.type).c_str());
   }
+  requireWritable(target, "encode: out");
   op::Encode o{operand(x, TD_F32, "encode: x"), target};
   requireColumns(o.out, o.x.columns, "encode: out");
   return append(o, {o.x.rows, o.out.rows});
@@ -200,9 +224,9 @@ int32_t Program::matmul(int32_t weight, int32_t x, int32_t bias, int32_t out) {
   }
   requireColumns(o.x, o.weight.columns, "matmul: x");
   requireColumns(o.out, o.weight.rows, "matmul: out");
-  if (bias >= 0) {
+  if (bias != -1) {
     o.bias = operand(bias, TD_F32, "matmul: bias");
-    requireColumns(*o.bias, o.weight.rows, "matmul: bias");
+    requireOneRow(*o.bias, o.weight.rows, "matmul: bias");
   }
   return append(o, {o.x.rows, o.out.rows});
 }
@@ -211,6 +235,7 @@ int32_t Program::ropeAngles(int32_t positions, int32_t frequencies, int32_t out)
   op::RopeAngles o{operand(positions, TD_I32, "rope_angles: positions"), operand(frequencies, TD_F64, "rope_angles: frequencies"),
                    target(out, TD_F32, "rope_angles: out")};
   requireColumns(o.positions, 1, "rope_angles: positions");
+  requireOneRow(o.frequencies, o.frequencies.columns, "rope_angles: frequencies");
   requireColumns(o.out, 2 * o.frequencies.columns, "rope_angles: out");
   return append(o, {o.positions.rows, o.out.rows});
 }
@@ -238,7 +263,7 @@ int32_t Program::storeKv(int32_t k, int32_t v, int32_t positions, int32_t tables
   op::StoreKv o{keys, values,
                 cachedTokens(positions, tables, blocks, pool, layerOffset, headSize, static_cast<int32_t>(keys.columns / headSize),
                              "store_kv")};
-  if (!o.tokens.pool.writable) fail(TD_INVALID_ARGUMENT, "store_kv: pool: lies in a file and cannot be written");
+  requireWritable(o.tokens.pool, "store_kv: pool");
   return append(o, {keys.rows, o.tokens.positions.rows, o.tokens.tables.rows});
 }
 
@@ -294,7 +319,6 @@ int32_t Program::select(int32_t logits, int32_t ids, int32_t values, int32_t log
   }
   requireColumns(o.values, o.ids.columns, "select: values");
   requireColumns(o.logSums, 1, "select: log_sums");
-  if (o.logits.columns > std::numeric_limits<int32_t>::max()) fail(TD_INVALID_ARGUMENT, "select: the vocabulary is too large");
   return append(o, {o.logits.rows, o.ids.rows, o.values.rows, o.logSums.rows});
 }
 

@@ -19,7 +19,7 @@ class AttentionOperation final : public CpuOperation {
         threads_(target.threads),
         headSize_(o.tokens.headSize),
         group_(static_cast<int>(o.q.columns / o.tokens.headSize / o.tokens.kvHeads)),
-        resultFloats_(group_ * (headSize_ + 2)),
+        resultFloats_(int64_t{group_} * (headSize_ + 2)),
         pieceResults_(static_cast<size_t>(kMostSplit * resultFloats_) * sizeof(float)) {}
 
   int passes() const override { return 2; }
@@ -119,7 +119,9 @@ class AttentionOperation final : public CpuOperation {
 
   void join(int64_t pair) const {
     const Result all(pieceResult(pair, 0), *this);
-    for (int64_t piece = 1; piece < piecesOf(pair / o_.tokens.kvHeads); ++piece) joinTo(all, Result(pieceResult(pair, piece), *this));
+    // Never beyond what was computed, even if somebody writes the positions while they are read.
+    const int64_t pieces = std::min(piecesOf(pair / o_.tokens.kvHeads), longest_);
+    for (int64_t piece = 1; piece < pieces; ++piece) joinTo(all, Result(pieceResult(pair, piece), *this));
     finish(pair, all);
   }
 
