@@ -24,7 +24,10 @@ class HostBuffer final : public Buffer {
       throw;
     }
   }
-  ~HostBuffer() override { account_->give(bytes_); }
+  ~HostBuffer() override {
+    memory_ = {};  // first the memory, then its place in the account
+    account_->give(bytes_);
+  }
   uint8_t* data() const override { return memory_.data(); }
   int64_t size() const override { return bytes_; }
 
