@@ -13,7 +13,7 @@
 namespace td {
 
 File::File(const char* path) : path_(path) {
-  descriptor_ = open(path, O_RDONLY | O_CLOEXEC);
+  descriptor_ = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
   if (descriptor_ < 0) fail(TD_IO, "%s: cannot be opened: %s", path, strerror(errno));
   struct stat status {};
   const bool known = fstat(descriptor_, &status) == 0;
