@@ -5,6 +5,7 @@
 #include <limits>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "core/program.h"
 #include "cpu/cpu_device.h"
@@ -50,6 +51,8 @@ int64_t guarded(Body body) {
     return failed(failure.status(), failure.what());
   } catch (const std::bad_alloc&) {
     return failed(TD_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::system_error& refusal) {
+    return failed(TD_OUT_OF_MEMORY, refusal.what());  // of a thread
   } catch (const std::exception& exception) {
     return failed(TD_INTERNAL, exception.what());
   }
