@@ -58,10 +58,12 @@ int64_t guarded(Body body) {
   }
 }
 
+// For all that writes a program; one thread at a time.
 template <class Body>
 int32_t withProgram(int64_t program, Body body) {
   return static_cast<int32_t>(guarded([&]() -> int64_t {
     const auto held = handles().get<Program>(program, "program");
+    const std::lock_guard lock(held->writing());
     if constexpr (std::is_void_v<decltype(body(*held))>) {
       body(*held);
       return 0;
@@ -370,11 +372,12 @@ int32_t td_program_finish(int64_t program) {
 }
 
 int32_t td_program_run(int64_t program, int64_t flag) {
-  return withProgram(program, [&](Program& p) {
-    if (flag == 0) return p.run(nullptr);
-    const auto held = handles().get<Flag>(flag, "flag");
-    p.run(&held->raised);
-  });
+  return static_cast<int32_t>(guarded([&]() -> int64_t {
+    const auto held = handles().get<Program>(program, "program");
+    const auto abort = flag == 0 ? nullptr : handles().get<Flag>(flag, "flag");
+    held->run(abort ? &abort->raised : nullptr);
+    return 0;
+  }));
 }
 
 }  // extern "C"

@@ -328,8 +328,13 @@ void Program::finish() {
 }
 
 void Program::run(const std::atomic<bool>* abort) {
-  if (!executable_) fail(TD_INVALID_ARGUMENT, "the program is not finished");
-  executable_->run(abort);
+  Executable* executable = nullptr;
+  {
+    const std::lock_guard lock(writing_);
+    executable = executable_.get();  // set once, and kept
+  }
+  if (executable == nullptr) fail(TD_INVALID_ARGUMENT, "the program is not finished");
+  executable->run(abort);
 }
 
 }  // namespace td
