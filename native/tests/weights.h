@@ -133,14 +133,17 @@ struct WeightMatrix {
   int64_t rows, columns;
   std::vector<uint8_t> plain;
 
-  WeightMatrix(Random& random, td_type type, int64_t rows, int64_t columns) : type(type), rows(rows), columns(columns) {
+  // randomise(random, type, block) writes one block.
+  template <class Randomise = decltype(&randomBlock)>
+  WeightMatrix(Random& random, td_type type, int64_t rows, int64_t columns, Randomise randomise = randomBlock)
+      : type(type), rows(rows), columns(columns) {
     const Format& format = formatOf(type);
     const int64_t rowBytes = plainRowBytes(format, columns);
     plain.resize(static_cast<size_t>(rows * rowBytes));
     uint8_t block[256];
     for (int64_t row = 0; row < rows; ++row) {
       for (int64_t at = 0; at < rowBytes; at += format.blockBytes) {
-        randomBlock(random, type, block);
+        randomise(random, type, block);
         memcpy(&plain[static_cast<size_t>(row * rowBytes + at)], block,
                static_cast<size_t>(std::min<int64_t>(format.blockBytes, rowBytes - at)));
       }
