@@ -15,17 +15,13 @@ namespace {
 
 class HostBuffer final : public Buffer {
  public:
-  HostBuffer(std::shared_ptr<MemoryAccount> account, int64_t bytes) : account_(std::move(account)), bytes_(bytes) {
+  // First the memory, which nobody has touched yet, then its place in the account: what the system refuses is never counted.
+  HostBuffer(std::shared_ptr<MemoryAccount> account, int64_t bytes)
+      : account_(std::move(account)), bytes_(bytes), memory_(static_cast<size_t>(bytes)) {
     account_->take(bytes);
-    try {
-      memory_ = Memory(static_cast<size_t>(bytes));
-    } catch (...) {
-      account_->give(bytes);
-      throw;
-    }
   }
   ~HostBuffer() override {
-    memory_ = {};  // first the memory, then its place in the account
+    memory_ = {};
     account_->give(bytes_);
   }
   uint8_t* data() const override { return memory_.data(); }
