@@ -66,8 +66,10 @@ const uint8_t* File::map() {
   return mapping_;
 }
 
-void File::checkUnchanged() const {
-  if (changed()) {
+void File::checkUnchanged() {
+  struct stat status {};
+  if (fstat(descriptor_, &status) != 0 || status.st_size < size_) changed_.store(true, std::memory_order_relaxed);
+  if (changed_.load(std::memory_order_relaxed)) {
     fail(TD_FILE_CHANGED, "%s: changed on disk while it was in use (became shorter, or could not be read); load the model again",
          path_.c_str());
   }

@@ -304,9 +304,11 @@ int32_t Program::gather(int32_t x, int32_t rows, int32_t out) {
 
 int32_t Program::copy(int32_t x, int32_t out) {
   op::Copy o{operand(x, "copy: x"), operand(out, "copy: out")};
-  if (o.x.type != o.out.type || o.x.layout != TD_PLAIN || o.out.layout != TD_PLAIN || !o.out.writable) {
-    fail(TD_INVALID_ARGUMENT, "copy: x and out need the same type in plain layout, and out must be writable");
+  if (o.x.type != o.out.type || o.x.layout != TD_PLAIN || o.out.layout != TD_PLAIN) {
+    fail(TD_INVALID_ARGUMENT, "copy: x (%s) and out (%s) need the same type in plain layout", typeName(o.x.type).c_str(),
+         typeName(o.out.type).c_str());
   }
+  requireWritable(o.out, "copy: out");
   requireColumns(o.out, o.x.columns, "copy: out");
   return append(o, {o.x.rows, o.out.rows});
 }

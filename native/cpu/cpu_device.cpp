@@ -43,7 +43,7 @@ class FileWindow final : public Buffer {
   uint8_t* data() const override { return const_cast<uint8_t*>(data_); }
   int64_t size() const override { return bytes_; }
   bool readOnly() const override { return true; }
-  const File* file() const override { return file_.get(); }
+  File* file() const override { return file_.get(); }
 
  private:
   std::shared_ptr<File> file_;
