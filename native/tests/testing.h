@@ -27,11 +27,12 @@ constexpr bool kAddressSanitizer = true;
 #else
 constexpr bool kAddressSanitizer = false;
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitizer = true;
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kThreadSanitizer = true;
 #else
-constexpr bool kSanitizer = false;
+constexpr bool kThreadSanitizer = false;
 #endif
+constexpr bool kSanitizer = kAddressSanitizer || kThreadSanitizer;
 
 // TANDEM_TEST_SEED, or a fixed one: a test run is the same everywhere until somebody wants others.
 inline uint64_t seed() {
