@@ -43,11 +43,11 @@ inline uint64_t seed() {
   return value;
 }
 
-// How many rounds of random cases: fewer under a sanitizer, twenty times as many with TANDEM_LONG=1.
+// How many rounds of random cases: fewer under a sanitizer, twenty times as many with TANDEM_LONG=true.
 inline int rounds(int usual) {
   static const bool isLong = [] {
     const char* text = std::getenv("TANDEM_LONG");
-    return text != nullptr && std::string_view(text) == "1";
+    return text != nullptr && std::string_view(text) == "true";
   }();
   const int here = kSanitizer ? std::max(1, usual / 4) : usual;
   return isLong ? 20 * here : here;
