@@ -254,7 +254,9 @@ public sealed interface Operator {
     }
   }
 
-  /** Without rows no weight is read: so it is behind the last attention of a step without outputs. */
+  /**
+   * Without rows no weight is read: so it is behind the last attention of a step without outputs.
+   */
   private static Cost matMulCost(Workload w, Value input, Weight weight, Value output) {
     double flops = 2.0 * input.rows().count(w) * weight.elements();
     return flops == 0
