@@ -5,24 +5,76 @@
 
 namespace td::TD_ISA {
 
-// scale = max|x| / 127, quant = x * (127 / max|x|) rounded to nearest even. A short last block counts as padded with zeros.
+namespace {
+
+struct Lanes32 { F32x16 front, back; };
+
+// A short last block counts as padded with zeros.
+inline Lanes32 loadBlock(const float* x, int64_t left) {
+  return {loadFirst(x, static_cast<int>(left < 16 ? left : 16)),
+          left > 16 ? loadFirst(x + 16, static_cast<int>(left < 32 ? left - 16 : 16)) : zeroF()};
+}
+
+inline F32x16 quantize(F32x16 x, float inverse, int8_t* quants) {
+  const I32x16 q = roundToInt(mul(x, broadcast(inverse)));
+  storeInt8First(quants, q, 16);
+  return toFloat(q);
+}
+
+// Rounds 32 values to quants of a scale; returns what is left over.
+inline Lanes32 encodeBlock(Lanes32 x, float scale, float inverse, Act8Block* out) {
+  const F32x16 front = quantize(x.front, inverse, out->quants), back = quantize(x.back, inverse, out->quants + 16);
+  int32_t sums[2] = {0, 0};
+  for (int i = 0; i < kActBlock; ++i) sums[i / 16] += out->quants[i];
+  out->scale = scale;
+  out->firstSum = sums[0];
+  out->sum = sums[0] + sums[1];
+  out->scaledSum = scale * static_cast<float>(out->sum);
+  return {negMulAdd(front, broadcast(scale), x.front), negMulAdd(back, broadcast(scale), x.back)};
+}
+
+// scale = max|x| / 127, quant = x * (127 / max|x|) rounded to nearest even.
+inline Lanes32 encodeCoarse(Lanes32 x, Act8Block* out) {
+  const float largest = maxLane(maximum(absolute(x.front), absolute(x.back)));
+  // x * 0 is 0, or NaN for what is not finite; a maximum would lose it.
+  const float poison = sumLanes(mulAdd(x.back, zeroF(), mul(x.front, zeroF())));
+  const float inverse = largest > 0x1p-100f && poison == 0 ? 127.0f / largest : 0.0f;
+  return encodeBlock(x, largest / 127.0f + poison, inverse, out);
+}
+
+// Keeps the indices of the `count` blocks with the largest scales (of equal ones the first), in ascending order.
+inline void coarsest(const Act8Block* blocks, int64_t number, Act8Rest* rests, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) rests[i].index = static_cast<int32_t>(i);
+  int64_t least = -1;  // place of the smallest kept, the last of equal ones; -1 = not known
+  for (int64_t i = count; i < number; ++i) {
+    if (least < 0) {
+      least = 0;
+      for (int64_t j = 1; j < count; ++j) {
+        if (blocks[rests[j].index].scale <= blocks[rests[least].index].scale) least = j;
+      }
+    }
+    if (!(blocks[i].scale > blocks[rests[least].index].scale)) continue;
+    for (; least + 1 < count; ++least) rests[least].index = rests[least + 1].index;
+    rests[count - 1].index = static_cast<int32_t>(i);
+    least = -1;
+  }
+}
+
+}  // namespace
+
 void encode8(const float* x, int64_t columns, Act8Block* out) {
-  for (int64_t first = 0; first < columns; first += kActBlock, ++out) {
-    const int left = static_cast<int>(columns - first < kActBlock ? columns - first : kActBlock);
-    const F32x16 front = loadFirst(x + first, left < 16 ? left : 16);
-    const F32x16 back = left > 16 ? loadFirst(x + first + 16, left - 16) : zeroF();
-    const float largest = maxLane(maximum(absolute(front), absolute(back)));
-    // x * 0 is 0, or NaN for what is not finite; a maximum would lose it.
-    const float poison = sumLanes(mulAdd(back, zeroF(), mul(front, zeroF())));
-    const float inverse = largest > 0x1p-100f && poison == 0 ? 127.0f / largest : 0.0f;
-    storeInt8First(out->quants, roundToInt(mul(front, broadcast(inverse))), 16);
-    storeInt8First(out->quants + 16, roundToInt(mul(back, broadcast(inverse))), 16);
-    int32_t sums[2] = {0, 0};
-    for (int i = 0; i < kActBlock; ++i) sums[i / 16] += out->quants[i];
-    out->scale = largest / 127.0f + poison;
-    out->firstSum = sums[0];
-    out->sum = sums[0] + sums[1];
-    out->scaledSum = out->scale * static_cast<float>(out->sum);
+  const Act8Row row(columns);
+  for (int64_t i = 0; i < row.blocks; ++i) encodeCoarse(loadBlock(x + i * kActBlock, columns - i * kActBlock), out + i);
+  auto* rests = reinterpret_cast<Act8Rest*>(out + row.blocks);
+  coarsest(out, row.blocks, rests, row.rests);
+  for (int64_t j = 0; j < row.rests; ++j) {
+    // The coarse rounding again, for what it leaves: at most half a scale, so that 254 times finer steps fit int8.
+    Act8Block coarse;
+    const int64_t at = int64_t{rests[j].index} * kActBlock;
+    const Lanes32 left = encodeCoarse(loadBlock(x + at, columns - at), &coarse);
+    const float scale = coarse.scale / 254.0f;
+    const float inverse = scale > 0x1p-100f ? 1.0f / scale : 0.0f;
+    encodeBlock(left, scale, inverse, &rests[j].block);
   }
 }
 
