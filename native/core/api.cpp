@@ -5,6 +5,7 @@
 #include <limits>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "core/program.h"
 #include "cpu/cpu_device.h"
@@ -50,15 +51,19 @@ int64_t guarded(Body body) {
     return failed(failure.status(), failure.what());
   } catch (const std::bad_alloc&) {
     return failed(TD_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::system_error& refusal) {
+    return failed(TD_OUT_OF_MEMORY, refusal.what());  // of a thread
   } catch (const std::exception& exception) {
     return failed(TD_INTERNAL, exception.what());
   }
 }
 
+// For all that writes a program; one thread at a time.
 template <class Body>
 int32_t withProgram(int64_t program, Body body) {
   return static_cast<int32_t>(guarded([&]() -> int64_t {
     const auto held = handles().get<Program>(program, "program");
+    const std::lock_guard lock(held->writing());
     if constexpr (std::is_void_v<decltype(body(*held))>) {
       body(*held);
       return 0;
@@ -77,16 +82,14 @@ const char* text(const void* argument, const char* what) {
 
 void checkRange(const Buffer& buffer, int64_t offset, int64_t bytes) {
   if (offset < 0 || bytes < 0 || offset > buffer.size() - bytes) {
-    fail(TD_INVALID_ARGUMENT, "bytes %lld to %lld lie outside the buffer of %lld bytes", static_cast<long long>(offset),
-         static_cast<long long>(offset + bytes), static_cast<long long>(buffer.size()));
+    fail(TD_INVALID_ARGUMENT, "%lld bytes at offset %lld lie outside the buffer of %lld bytes", static_cast<long long>(bytes),
+         static_cast<long long>(offset), static_cast<long long>(buffer.size()));
   }
 }
 
-void checkShape(int64_t rows, int64_t columns) {
-  constexpr int64_t kMost = int64_t{1} << 31;
-  if (rows < 0 || columns < 1 || rows > kMost || columns > kMost) {
-    fail(TD_INVALID_ARGUMENT, "shape [%lld, %lld] is not possible", static_cast<long long>(rows), static_cast<long long>(columns));
-  }
+// Java's address of a buffer that is none arrives as NULL.
+void checkMemory(const void* memory, const char* what) {
+  if (memory == nullptr) fail(TD_INVALID_ARGUMENT, "%s: no memory (NULL)", what);
 }
 
 void checkBlocks(const Format& format, int64_t columns) {
@@ -137,7 +140,7 @@ int64_t td_device_property(int64_t device, int32_t property) {
 
 int32_t td_activation_type(int64_t device, int32_t weightType) {
   return static_cast<int32_t>(guarded([&]() -> int64_t {
-    return handles().get<Device>(device, "device")->activationType(weightType);
+    return handles().get<Device>(device, "device")->activationType(formatOf(weightType).type);
   }));
 }
 
@@ -158,7 +161,7 @@ int64_t td_file_size(int64_t file) {
 
 int64_t td_tensor_bytes(int32_t type, int32_t layout, int64_t rows, int64_t columns) {
   return guarded([&]() -> int64_t {
-    checkShape(rows, columns);
+    checkShape(rows, columns, "tensor");
     checkLayout(layout);
     if (layout == TD_PLAIN && type == TD_I32) return rows * columns * 4;
     if (layout == TD_PLAIN && type == TD_F64) return rows * columns * 8;
@@ -202,7 +205,9 @@ int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int6
     const auto held = bufferOf(buffer);
     checkRange(*held->buffer, offset, bytes);
     if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
-    if (bytes > 0) held->device->write(*held->buffer, offset, source, bytes);
+    if (bytes == 0) return 0;
+    checkMemory(source, "source");
+    held->device->write(*held->buffer, offset, source, bytes);
     return 0;
   });
 }
@@ -211,7 +216,9 @@ int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_
   return guarded([&]() -> int64_t {
     const auto held = bufferOf(buffer);
     checkRange(*held->buffer, offset, bytes);
-    if (bytes > 0) held->device->read(*held->buffer, offset, destination, bytes);
+    if (bytes == 0) return 0;
+    checkMemory(destination, "destination");
+    held->device->read(*held->buffer, offset, destination, bytes);
     return 0;
   });
 }
@@ -221,7 +228,7 @@ int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t r
   return guarded([&]() -> int64_t {
     const auto source = handles().get<File>(file, "file");
     const auto held = bufferOf(buffer);
-    checkShape(rows, columns);
+    checkShape(rows, columns, "tensor");
     checkLayout(layout);
     const Format& format = formatOf(type);
     checkBlocks(format, columns);
@@ -230,6 +237,7 @@ int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t r
     }
     checkRange(*held->buffer, bufferOffset, matrixBytes(formatOf(targetType), static_cast<td_layout>(layout), rows, columns));
     if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
+    source->checkRange(fileOffset, matrixBytes(format, TD_PLAIN, rows, columns));
     held->device->load(*source, fileOffset, type, rows, columns, *held->buffer, bufferOffset, targetType, static_cast<td_layout>(layout));
     return 0;
   });
@@ -364,11 +372,12 @@ int32_t td_program_finish(int64_t program) {
 }
 
 int32_t td_program_run(int64_t program, int64_t flag) {
-  return withProgram(program, [&](Program& p) {
-    if (flag == 0) return p.run(nullptr);
-    const auto held = handles().get<Flag>(flag, "flag");
-    p.run(&held->raised);
-  });
+  return static_cast<int32_t>(guarded([&]() -> int64_t {
+    const auto held = handles().get<Program>(program, "program");
+    const auto abort = flag == 0 ? nullptr : handles().get<Flag>(flag, "flag");
+    held->run(abort ? &abort->raised : nullptr);
+    return 0;
+  }));
 }
 
 }  // extern "C"

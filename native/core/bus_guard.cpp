@@ -25,12 +25,14 @@ uintptr_t pageSize = 4096;
 bool fillHole(uintptr_t address) {
   for (Range* range = ranges.load(std::memory_order_acquire); range != nullptr; range = range->next) {
     std::atomic<bool>* hit = range->hit.load(std::memory_order_acquire);
-    if (hit == nullptr || address < range->start.load(std::memory_order_relaxed) ||
-        address >= range->end.load(std::memory_order_relaxed)) {
-      continue;
+    const uintptr_t end = range->end.load(std::memory_order_relaxed);
+    if (hit == nullptr || address < range->start.load(std::memory_order_relaxed) || address >= end) continue;
+    // All the rest at once: it is behind the file's end too, and a hole filled page by page could take more mappings than a
+    // process may have.
+    const uintptr_t page = address & ~(pageSize - 1);
+    if (mmap(reinterpret_cast<void*>(page), end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+      return false;
     }
-    void* page = reinterpret_cast<void*>(address & ~(pageSize - 1));
-    if (mmap(page, pageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) return false;
     hit->store(true, std::memory_order_relaxed);
     return true;
   }
@@ -38,13 +40,16 @@ bool fillHole(uintptr_t address) {
 }
 
 void onBusError(int signal, siginfo_t* info, void* context) {
-  if (fillHole(reinterpret_cast<uintptr_t>(info->si_addr))) return;
+  const bool sent = info->si_code <= 0;  // by kill() and the like: there is no address
+  if (!sent && fillHole(reinterpret_cast<uintptr_t>(info->si_addr))) return;
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal, info, context);
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
-  } else {
-    ::signal(signal, SIG_DFL);  // the faulting instruction runs again and ends the process as it would have without us
+  } else if (!sent || previous.sa_handler == SIG_DFL) {
+    // As it would have been without us: the faulting instruction runs again, or the signal comes again, and ends the process.
+    ::signal(signal, SIG_DFL);
+    if (sent) raise(signal);
   }
 }
 

@@ -27,7 +27,7 @@ class Buffer : public Object {
   virtual int64_t size() const = 0;
   virtual bool readOnly() const { return false; }
   // The file behind it, if it is a window on one.
-  virtual const File* file() const { return nullptr; }
+  virtual File* file() const { return nullptr; }
 };
 
 class Device : public Object {

@@ -13,7 +13,7 @@
 namespace td {
 
 File::File(const char* path) : path_(path) {
-  descriptor_ = open(path, O_RDONLY | O_CLOEXEC);
+  descriptor_ = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
   if (descriptor_ < 0) fail(TD_IO, "%s: cannot be opened: %s", path, strerror(errno));
   struct stat status {};
   const bool known = fstat(descriptor_, &status) == 0;
@@ -32,11 +32,15 @@ File::~File() {
   close(descriptor_);
 }
 
-void File::read(int64_t offset, int64_t bytes, uint8_t* destination) const {
+void File::checkRange(int64_t offset, int64_t bytes) const {
   if (offset < 0 || bytes < 0 || offset > size_ - bytes) {
-    fail(TD_INVALID_ARGUMENT, "%s: bytes %lld to %lld lie outside its %lld bytes", path_.c_str(), static_cast<long long>(offset),
-         static_cast<long long>(offset + bytes), static_cast<long long>(size_));
+    fail(TD_INVALID_ARGUMENT, "%s: %lld bytes at offset %lld lie outside its %lld bytes", path_.c_str(), static_cast<long long>(bytes),
+         static_cast<long long>(offset), static_cast<long long>(size_));
   }
+}
+
+void File::read(int64_t offset, int64_t bytes, uint8_t* destination) const {
+  checkRange(offset, bytes);
   while (bytes > 0) {
     const ssize_t got = pread(descriptor_, destination, static_cast<size_t>(bytes), offset);
     if (got < 0 && errno == EINTR) continue;
@@ -62,8 +66,10 @@ const uint8_t* File::map() {
   return mapping_;
 }
 
-void File::checkUnchanged() const {
-  if (changed()) {
+void File::checkUnchanged() {
+  struct stat status {};
+  if (fstat(descriptor_, &status) != 0 || status.st_size < size_) changed_.store(true, std::memory_order_relaxed);
+  if (changed_.load(std::memory_order_relaxed)) {
     fail(TD_FILE_CHANGED, "%s: changed on disk while it was in use (became shorter, or could not be read); load the model again",
          path_.c_str());
   }

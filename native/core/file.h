@@ -20,16 +20,18 @@ class File final : public Object {
   const std::string& path() const { return path_; }
   int64_t size() const { return size_; }
 
+  // Fails with TD_INVALID_ARGUMENT if bytes [offset, offset + bytes) are not all in the file as it was when it was opened.
+  void checkRange(int64_t offset, int64_t bytes) const;
+
   // Reads bytes [offset, offset + bytes). Fails with TD_FILE_CHANGED where the file has become shorter.
   void read(int64_t offset, int64_t bytes, uint8_t* destination) const;
 
-  // The whole file in memory, mapped at the first call. Where the file shrinks later, reading finds zeros and changed() becomes true.
+  // The whole file in memory, mapped at the first call. Where the file shrinks later, reading finds zeros.
   const uint8_t* map();
 
-  // True once a mapped page could not be read.
-  bool changed() const { return changed_.load(std::memory_order_relaxed); }
-  // Throws TD_FILE_CHANGED if so.
-  void checkUnchanged() const;
+  // Throws TD_FILE_CHANGED if a mapped page could not be read, or if the file is shorter than it was: the rest of its last page reads
+  // as zeros without a fault. Once changed, always changed.
+  void checkUnchanged();
 
  private:
   std::string path_;

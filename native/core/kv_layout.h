@@ -21,6 +21,6 @@ static_assert(kPiece % kKvTokens == 0);
 inline int64_t kvHeadElements(int headSize) { return int64_t{2} * kKvTokens * headSize; }
 
 // Bytes of one layer in a block.
-inline int64_t kvLayerBytes(int kvHeads, int headSize) { return 2 * kvHeads * kvHeadElements(headSize); }
+inline int64_t kvLayerBytes(int kvHeads, int headSize) { return int64_t{2} * kvHeads * kvHeadElements(headSize); }
 
 }  // namespace td

@@ -1,20 +1,38 @@
 #include "core/program.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/activation.h"
 
 namespace td {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 31;
+// Bytes that an address must be a multiple of. Quantised blocks hold halves; all that is wider in them is read byte by byte.
+size_t alignmentOf(int32_t type) {
+  switch (type) {
+    case TD_F64: return 8;
+    case TD_F32:
+    case TD_I32:
+    case TD_ACT8:
+    case TD_ACTBF16: return 4;
+    default: return 2;
+  }
+}
 
 void requireColumns(const Tensor& tensor, int64_t columns, const char* what) {
   if (tensor.columns != columns) {
     fail(TD_INVALID_ARGUMENT, "%s: has %lld columns, needs %lld", what, static_cast<long long>(tensor.columns),
          static_cast<long long>(columns));
   }
+}
+
+void requireOneRow(const Tensor& tensor, int64_t columns, const char* what) {
+  requireColumns(tensor, columns, what);
+  if (tensor.rows != 1) fail(TD_INVALID_ARGUMENT, "%s: has %lld rows, needs 1", what, static_cast<long long>(tensor.rows));
+}
+
+void requireWritable(const Tensor& tensor, const char* what) {
+  if (!tensor.writable) fail(TD_INVALID_ARGUMENT, "%s: lies in a file and cannot be written", what);
 }
 
 void requireSameShape(const Tensor& a, const Tensor& b, const char* what) {
@@ -32,9 +50,7 @@ void Program::requireOpen() const {
 
 int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
   requireOpen();
-  if (rows < 0 || columns < 1 || rows > kMostElements || columns > kMostElements) {
-    fail(TD_INVALID_ARGUMENT, "tensor: shape [%lld, %lld] is not possible", static_cast<long long>(rows), static_cast<long long>(columns));
-  }
+  checkShape(rows, columns, "tensor");
   if (layout != TD_PLAIN && layout != TD_TILES) fail(TD_INVALID_ARGUMENT, "tensor: layout %d does not exist", layout);
   Tensor tensor;
   int64_t bytes = 0;
@@ -56,6 +72,10 @@ int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t 
          static_cast<long long>(offset), bytesText(buffer->size()).c_str());
   }
   tensor.data = buffer->data() + offset;
+  if (reinterpret_cast<uintptr_t>(tensor.data) % alignmentOf(type) != 0) {
+    fail(TD_INVALID_ARGUMENT, "tensor: %s at offset %lld: its address is no multiple of %zu", typeName(type).c_str(),
+         static_cast<long long>(offset), alignmentOf(type));
+  }
   tensor.type = type;
   tensor.layout = static_cast<td_layout>(layout);
   tensor.rows = rows;
@@ -118,7 +138,7 @@ const Tensor& Program::operand(int32_t index, int32_t type, const char* what) co
 
 const Tensor& Program::target(int32_t index, int32_t type, const char* what) const {
   const Tensor& tensor = operand(index, type, what);
-  if (!tensor.writable) fail(TD_INVALID_ARGUMENT, "%s: lies in a file and cannot be written", what);
+  requireWritable(tensor, what);
   return tensor;
 }
 
@@ -129,7 +149,7 @@ CachedTokens Program::cachedTokens(int32_t positions, int32_t tables, int32_t bl
                       kvHeads};
   if (headSize < 1 || headSize > 1024) fail(TD_INVALID_ARGUMENT, "%s: head size %d is not between 1 and 1024", what, headSize);
   if (kvHeads < 1) fail(TD_INVALID_ARGUMENT, "%s: %d KV heads are not possible", what, kvHeads);
-  if (layerOffset < 0 || layerOffset % 2 != 0 || layerOffset + kvLayerBytes(kvHeads, headSize) > tokens.pool.rowBytes) {
+  if (layerOffset < 0 || layerOffset % 2 != 0 || layerOffset > tokens.pool.rowBytes - kvLayerBytes(kvHeads, headSize)) {
     fail(TD_INVALID_ARGUMENT, "%s: a layer of %lld bytes at offset %lld does not fit into a KV block of %lld bytes", what,
          static_cast<long long>(kvLayerBytes(kvHeads, headSize)), static_cast<long long>(layerOffset),
          static_cast<long long>(tokens.pool.rowBytes));
@@ -178,9 +198,8 @@ int32_t Program::rmsNorm(int32_t x, int32_t weight, int32_t out, double epsilon)
   op::RmsNorm o{operand(x, TD_F32, "rms_norm: x"), operand(weight, TD_F32, "rms_norm: weight"), target(out, TD_F32, "rms_norm: out"),
                 static_cast<float>(epsilon)};
   if (!(epsilon >= 0 && epsilon < 1)) fail(TD_INVALID_ARGUMENT, "rms_norm: epsilon %g is not between 0 and 1", epsilon);
-  requireColumns(o.weight, o.x.columns, "rms_norm: weight");
+  requireOneRow(o.weight, o.x.columns, "rms_norm: weight");
   requireColumns(o.out, o.x.columns, "rms_norm: out");
-  if (o.weight.rows != 1) fail(TD_INVALID_ARGUMENT, "rms_norm: weight: has %lld rows, needs 1", static_cast<long long>(o.weight.rows));
   return append(o, {o.x.rows, o.out.rows});
 }
 
@@ -189,6 +208,7 @@ int32_t Program::encode(int32_t x, int32_t out) {
   if (target.type != TD_ACT8 && target.type != TD_ACTBF16) {
     fail(TD_INVALID_ARGUMENT, "encode: out: is %s, needs ACT8 or ACTBF16", typeName(target.type).c_str());
   }
+  requireWritable(target, "encode: out");
   op::Encode o{operand(x, TD_F32, "encode: x"), target};
   requireColumns(o.out, o.x.columns, "encode: out");
   return append(o, {o.x.rows, o.out.rows});
@@ -204,9 +224,9 @@ int32_t Program::matmul(int32_t weight, int32_t x, int32_t bias, int32_t out) {
   }
   requireColumns(o.x, o.weight.columns, "matmul: x");
   requireColumns(o.out, o.weight.rows, "matmul: out");
-  if (bias >= 0) {
+  if (bias != -1) {
     o.bias = operand(bias, TD_F32, "matmul: bias");
-    requireColumns(*o.bias, o.weight.rows, "matmul: bias");
+    requireOneRow(*o.bias, o.weight.rows, "matmul: bias");
   }
   return append(o, {o.x.rows, o.out.rows});
 }
@@ -215,6 +235,7 @@ int32_t Program::ropeAngles(int32_t positions, int32_t frequencies, int32_t out)
   op::RopeAngles o{operand(positions, TD_I32, "rope_angles: positions"), operand(frequencies, TD_F64, "rope_angles: frequencies"),
                    target(out, TD_F32, "rope_angles: out")};
   requireColumns(o.positions, 1, "rope_angles: positions");
+  requireOneRow(o.frequencies, o.frequencies.columns, "rope_angles: frequencies");
   requireColumns(o.out, 2 * o.frequencies.columns, "rope_angles: out");
   return append(o, {o.positions.rows, o.out.rows});
 }
@@ -242,7 +263,7 @@ int32_t Program::storeKv(int32_t k, int32_t v, int32_t positions, int32_t tables
   op::StoreKv o{keys, values,
                 cachedTokens(positions, tables, blocks, pool, layerOffset, headSize, static_cast<int32_t>(keys.columns / headSize),
                              "store_kv")};
-  if (!o.tokens.pool.writable) fail(TD_INVALID_ARGUMENT, "store_kv: pool: lies in a file and cannot be written");
+  requireWritable(o.tokens.pool, "store_kv: pool");
   return append(o, {keys.rows, o.tokens.positions.rows, o.tokens.tables.rows});
 }
 
@@ -283,9 +304,11 @@ int32_t Program::gather(int32_t x, int32_t rows, int32_t out) {
 
 int32_t Program::copy(int32_t x, int32_t out) {
   op::Copy o{operand(x, "copy: x"), operand(out, "copy: out")};
-  if (o.x.type != o.out.type || o.x.layout != TD_PLAIN || o.out.layout != TD_PLAIN || !o.out.writable) {
-    fail(TD_INVALID_ARGUMENT, "copy: x and out need the same type in plain layout, and out must be writable");
+  if (o.x.type != o.out.type || o.x.layout != TD_PLAIN || o.out.layout != TD_PLAIN) {
+    fail(TD_INVALID_ARGUMENT, "copy: x (%s) and out (%s) need the same type in plain layout", typeName(o.x.type).c_str(),
+         typeName(o.out.type).c_str());
   }
+  requireWritable(o.out, "copy: out");
   requireColumns(o.out, o.x.columns, "copy: out");
   return append(o, {o.x.rows, o.out.rows});
 }
@@ -298,7 +321,6 @@ int32_t Program::select(int32_t logits, int32_t ids, int32_t values, int32_t log
   }
   requireColumns(o.values, o.ids.columns, "select: values");
   requireColumns(o.logSums, 1, "select: log_sums");
-  if (o.logits.columns > std::numeric_limits<int32_t>::max()) fail(TD_INVALID_ARGUMENT, "select: the vocabulary is too large");
   return append(o, {o.logits.rows, o.ids.rows, o.values.rows, o.logSums.rows});
 }
 
@@ -308,8 +330,13 @@ void Program::finish() {
 }
 
 void Program::run(const std::atomic<bool>* abort) {
-  if (!executable_) fail(TD_INVALID_ARGUMENT, "the program is not finished");
-  executable_->run(abort);
+  Executable* executable = nullptr;
+  {
+    const std::lock_guard lock(writing_);
+    executable = executable_.get();  // set once, and kept
+  }
+  if (executable == nullptr) fail(TD_INVALID_ARGUMENT, "the program is not finished");
+  executable->run(abort);
 }
 
 }  // namespace td

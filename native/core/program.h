@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -42,6 +43,10 @@ class Program final : public Object {
   int32_t select(int32_t logits, int32_t ids, int32_t values, int32_t logSums);
 
   void finish();
+
+  // Held by whoever calls one of the functions above.
+  std::mutex& writing() { return writing_; }
+
   void run(const std::atomic<bool>* abort);
 
   const std::vector<ProgramEntry>& entries() const { return entries_; }
@@ -61,6 +66,7 @@ class Program final : public Object {
   void requireOpen() const;
 
   std::shared_ptr<Device> device_;
+  std::mutex writing_;
   std::vector<std::shared_ptr<Buffer>> buffers_;  // kept alive
   std::vector<Tensor> tensors_;
   std::vector<bool> signalled_;  // per event

@@ -1,6 +1,7 @@
 #include "core/thread_pool.h"
 
 #include <cassert>
+#include <system_error>
 
 #include "core/futex.h"
 #include "core/status.h"
@@ -20,10 +21,19 @@ uint64_t nextOf(uint64_t ticket) { return ticket & kMask; }
 
 ThreadPool::ThreadPool(int threads) {
   if (threads < 1 || threads > 1024) fail(TD_INVALID_ARGUMENT, "threads: %d is not between 1 and 1024", threads);
-  for (int worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { work(worker); });
+  workers_.reserve(static_cast<size_t>(threads) - 1);
+  try {
+    for (int worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { work(worker); });
+  } catch (const std::system_error& refusal) {
+    stop();  // a std::thread that is destroyed while it runs ends the process
+    fail(TD_OUT_OF_MEMORY, "the system refused thread %d of %d (%s); open the device with fewer threads",
+         static_cast<int>(workers_.size()) + 2, threads, refusal.what());
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   stopping_.store(true);
   publish(0);
   for (std::thread& worker : workers_) worker.join();
@@ -41,8 +51,10 @@ void ThreadPool::execute(Job& job) {
 }
 
 void ThreadPool::work(int worker) {
-  while (!stopping_.load(std::memory_order_relaxed)) {
+  for (;;) {
+    // The ticket first: who has seen the last one sees `stopping_` too, and who has not does not fall asleep on it.
     const uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    if (stopping_.load(std::memory_order_relaxed)) return;
     if (!claimOne(ticket, worker)) waitForChange(ticket);
   }
 }

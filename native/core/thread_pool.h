@@ -17,6 +17,12 @@ class Job {
   static constexpr int64_t kFinished = -1;
   static constexpr int64_t kMostChunks = 16000;
 
+  // Items per chunk: as many as wanted, but enough that a stage over all items has at most kMostChunks (or `most`) chunks.
+  static int64_t perChunk(int64_t items, int64_t wanted, int64_t most = kMostChunks) {
+    const int64_t least = (items + most - 1) / most;
+    return wanted > least ? wanted : least;
+  }
+
   virtual ~Job() = default;
   // Prepares the next stage and returns its number of chunks (0 = nothing to do in it), or kFinished. Called by one worker at a time,
   // after every chunk of the stage before; what it writes, all chunks see.
@@ -36,6 +42,7 @@ class ThreadPool {
   void execute(Job& job);
 
  private:
+  void stop();
   void work(int worker);
   bool claimOne(uint64_t ticket, int worker);
   void advance(Job& job, int worker);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+
+#include "core/status.h"
 
 namespace td {
 namespace {
@@ -19,6 +22,13 @@ void interleave(const uint8_t* const* rows, int count, int64_t at, int units, ui
 }
 
 }  // namespace
+
+void checkShape(int64_t rows, int64_t columns, const char* what) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max(), kMostElements = int64_t{1} << 52;
+  if (rows < 0 || columns < 1 || rows > kMost || columns > kMost || rows > kMostElements / columns) {
+    fail(TD_INVALID_ARGUMENT, "%s: shape [%lld, %lld] is not possible", what, static_cast<long long>(rows), static_cast<long long>(columns));
+  }
+}
 
 int64_t plainRowBytes(const Format& format, int64_t columns) {
   if (format.type == TD_BF16) return columns * 2;

@@ -29,6 +29,9 @@ inline int64_t blocksPerRow(const Format& format, int64_t columns) {
 
 inline int64_t tileBytes(const Format& format) { return int64_t{kTileRows} * format.blockBytes; }
 
+// Fails for a shape that no tensor can have: so that no size in bytes overflows. `what` opens the message.
+void checkShape(int64_t rows, int64_t columns, const char* what);
+
 // Bytes of a row in plain layout, as GGUF stores it (an odd row of BF16 has no padding there).
 int64_t plainRowBytes(const Format& format, int64_t columns);
 

@@ -19,7 +19,7 @@ class AttentionOperation final : public CpuOperation {
         threads_(target.threads),
         headSize_(o.tokens.headSize),
         group_(static_cast<int>(o.q.columns / o.tokens.headSize / o.tokens.kvHeads)),
-        resultFloats_(group_ * (headSize_ + 2)),
+        resultFloats_(int64_t{group_} * (headSize_ + 2)),
         pieceResults_(static_cast<size_t>(kMostSplit * resultFloats_) * sizeof(float)) {}
 
   int passes() const override { return 2; }
@@ -38,8 +38,7 @@ class AttentionOperation final : public CpuOperation {
     if (split_) return pairs_ * longest_;
     const double nanosPerPair = static_cast<double>(total) / static_cast<double>(rows) * kPiece * headSize_ * group_ / 8.0;
     const int64_t byTime = static_cast<int64_t>(30e3 / nanosPerPair);
-    perChunk_ = std::clamp<int64_t>(std::min(byTime, pairs_ / (4 * threads_)), 1, pairs_);
-    while ((pairs_ + perChunk_ - 1) / perChunk_ > Job::kMostChunks) ++perChunk_;
+    perChunk_ = Job::perChunk(pairs_, std::clamp<int64_t>(std::min(byTime, pairs_ / (4 * threads_)), 1, pairs_));
     return (pairs_ + perChunk_ - 1) / perChunk_;
   }
 
@@ -120,7 +119,9 @@ class AttentionOperation final : public CpuOperation {
 
   void join(int64_t pair) const {
     const Result all(pieceResult(pair, 0), *this);
-    for (int64_t piece = 1; piece < piecesOf(pair / o_.tokens.kvHeads); ++piece) joinTo(all, Result(pieceResult(pair, piece), *this));
+    // Never beyond what was computed, even if somebody writes the positions while they are read.
+    const int64_t pieces = std::min(piecesOf(pair / o_.tokens.kvHeads), longest_);
+    for (int64_t piece = 1; piece < pieces; ++piece) joinTo(all, Result(pieceResult(pair, piece), *this));
     finish(pair, all);
   }
 

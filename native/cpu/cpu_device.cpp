@@ -15,16 +15,15 @@ namespace {
 
 class HostBuffer final : public Buffer {
  public:
-  HostBuffer(std::shared_ptr<MemoryAccount> account, int64_t bytes) : account_(std::move(account)), bytes_(bytes) {
+  // First the memory, which nobody has touched yet, then its place in the account: what the system refuses is never counted.
+  HostBuffer(std::shared_ptr<MemoryAccount> account, int64_t bytes)
+      : account_(std::move(account)), bytes_(bytes), memory_(static_cast<size_t>(bytes)) {
     account_->take(bytes);
-    try {
-      memory_ = Memory(static_cast<size_t>(bytes));
-    } catch (...) {
-      account_->give(bytes);
-      throw;
-    }
   }
-  ~HostBuffer() override { account_->give(bytes_); }
+  ~HostBuffer() override {
+    memory_ = {};
+    account_->give(bytes_);
+  }
   uint8_t* data() const override { return memory_.data(); }
   int64_t size() const override { return bytes_; }
 
@@ -38,16 +37,13 @@ class HostBuffer final : public Buffer {
 class FileWindow final : public Buffer {
  public:
   FileWindow(std::shared_ptr<File> file, int64_t offset, int64_t bytes) : file_(std::move(file)), bytes_(bytes) {
-    if (offset < 0 || bytes < 0 || offset > file_->size() - bytes) {
-      fail(TD_INVALID_ARGUMENT, "%s: bytes %lld to %lld lie outside its %lld bytes", file_->path().c_str(),
-           static_cast<long long>(offset), static_cast<long long>(offset + bytes), static_cast<long long>(file_->size()));
-    }
+    file_->checkRange(offset, bytes);
     data_ = file_->map() + offset;
   }
   uint8_t* data() const override { return const_cast<uint8_t*>(data_); }
   int64_t size() const override { return bytes_; }
   bool readOnly() const override { return true; }
-  const File* file() const override { return file_.get(); }
+  File* file() const override { return file_.get(); }
 
  private:
   std::shared_ptr<File> file_;

@@ -28,12 +28,15 @@ class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDe
 
   const Kernels& kernels() const { return kernels_; }
   ThreadPool& pool() { return pool_; }
+  // Held by the run of a program, from the start of its streams to the end of all: runs on one device follow one another.
+  std::mutex& turn() { return turn_; }
   MemoryAccount& account() { return *account_; }
 
  private:
   std::string name_ = "cpu";
   const Kernels& kernels_;
   ThreadPool pool_;
+  std::mutex turn_;
   std::shared_ptr<MemoryAccount> account_;  // shared with the buffers, which may outlive the device
 };
 

@@ -127,9 +127,8 @@ class CpuProgram::ComputeStream final : public Job {
 // A thread that sleeps until a run starts, and runs its operations one after another.
 class CpuProgram::CopyStream {
  public:
-  explicit CopyStream(CpuProgram& program) : program_(program), stream_(program) {}
+  explicit CopyStream(CpuProgram& program) : stream_(program), thread_([this] { work(); }) {}
   ~CopyStream() {
-    if (!thread_.joinable()) return;
     order_.store(kQuit, std::memory_order_release);
     futexWake(order_);
     thread_.join();
@@ -138,7 +137,6 @@ class CpuProgram::CopyStream {
   std::vector<Entry>& entries() { return stream_.entries; }
 
   void start() {
-    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     order_.store(kRun, std::memory_order_release);
     futexWake(order_);
   }
@@ -169,10 +167,9 @@ class CpuProgram::CopyStream {
     }
   }
 
-  CpuProgram& program_;
   ComputeStream stream_;
   std::atomic<uint32_t> order_{kIdle};
-  std::thread thread_;
+  std::thread thread_;  // last: it reads the others
 };
 
 // ---- CpuProgram -------------------------------------------------------------------------------------------------------------------
@@ -215,7 +212,7 @@ int64_t CpuProgram::rowsOf(const Entry& entry) {
 }
 
 void CpuProgram::run(const std::atomic<bool>* abort) {
-  const std::lock_guard lock(running_);
+  const std::lock_guard lock(device_->turn());
   for (const auto& buffer : buffers_) {
     if (buffer->file() != nullptr) buffer->file()->checkUnchanged();
   }

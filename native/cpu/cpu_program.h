@@ -74,7 +74,6 @@ class CpuProgram final : public Executable {
   std::vector<std::shared_ptr<Buffer>> buffers_;
   std::vector<Memory> scratch_;  // per worker
   RunState state_;
-  std::mutex running_;
   std::unique_ptr<ComputeStream> compute_;
   std::vector<std::unique_ptr<CopyStream>> copies_;
 };

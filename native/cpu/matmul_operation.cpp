@@ -25,14 +25,14 @@ class MatMulOperation final : public CpuOperation {
   int64_t open(int, int64_t rows) override {
     tokens_ = rows;
     constexpr int64_t kMostTokensPerChunk = 128;
-    tokenBlocks_ = (rows + kMostTokensPerChunk - 1) / kMostTokensPerChunk;
+    const int64_t most = Job::perChunk(rows, kMostTokensPerChunk);
+    tokenBlocks_ = (rows + most - 1) / most;
     tokensPerBlock_ = (rows + tokenBlocks_ - 1) / tokenBlocks_;
     const double nanosPerGroup = std::max(static_cast<double>(groupBytes_) / 20.0,  // at 20 GB/s
                                           static_cast<double>(kTileRows * o_.weight.columns * tokensPerBlock_) / 200.0);
     const int64_t byTime = static_cast<int64_t>(40e3 / nanosPerGroup);
     const int64_t byThreads = groups_ * tokenBlocks_ / (4 * threads_);
-    groupsPerChunk_ = std::clamp<int64_t>(std::min(byTime, byThreads), 1, groups_);
-    while ((groups_ + groupsPerChunk_ - 1) / groupsPerChunk_ * tokenBlocks_ > Job::kMostChunks) ++groupsPerChunk_;
+    groupsPerChunk_ = Job::perChunk(groups_, std::clamp<int64_t>(std::min(byTime, byThreads), 1, groups_), Job::kMostChunks / tokenBlocks_);
     chunksPerBlock_ = (groups_ + groupsPerChunk_ - 1) / groupsPerChunk_;
     return chunksPerBlock_ * tokenBlocks_;
   }

@@ -21,7 +21,7 @@ class RowOperation final : public CpuOperation {
 
   int64_t open(int, int64_t rows) override {
     rows_ = rows;
-    perChunk_ = std::max(byTime_, (rows + Job::kMostChunks - 1) / Job::kMostChunks);
+    perChunk_ = Job::perChunk(rows, byTime_);
     return (rows + perChunk_ - 1) / perChunk_;
   }
 

@@ -35,22 +35,18 @@ class SelectOperation final : public CpuOperation {
   int passes() const override { return 2; }
 
   int64_t open(int pass, int64_t rows) override {
-    rows_ = rows;
-    if (pass == 1) return rows;
-    perChunk_ = 1;
-    while ((rows * runsPerRow_ + perChunk_ - 1) / perChunk_ > Job::kMostChunks) ++perChunk_;
-    return (rows * runsPerRow_ + perChunk_ - 1) / perChunk_;
+    items_ = pass == 0 ? rows * runsPerRow_ : rows;
+    perChunk_ = Job::perChunk(items_, 1);
+    return (items_ + perChunk_ - 1) / perChunk_;
   }
 
   void run(int pass, int64_t chunk, uint8_t* scratch) override {
-    if (pass == 1) {
-      chooseCandidates(chunk, scratch);
-      return;
-    }
-    for (int64_t run = chunk * perChunk_; run < std::min(rows_ * runsPerRow_, (chunk + 1) * perChunk_); ++run) {
-      const int64_t row = run / runsPerRow_, first = run % runsPerRow_ * kSelectRun;
-      runs_[static_cast<size_t>(run)] = kernels_.scanLogits(o_.logits.row<float>(row) + first, std::min<int64_t>(kSelectRun, vocabulary_ - first),
-                                                            &groupLargest_[static_cast<size_t>(row * groupsPerRow_ + first / kSelectGroup)]);
+    for (int64_t item = chunk * perChunk_; item < std::min(items_, (chunk + 1) * perChunk_); ++item) {
+      if (pass == 0) {
+        scan(item);
+      } else {
+        chooseCandidates(item, scratch);
+      }
     }
   }
 
@@ -60,6 +56,12 @@ class SelectOperation final : public CpuOperation {
   }
 
  private:
+  void scan(int64_t run) {
+    const int64_t row = run / runsPerRow_, first = run % runsPerRow_ * kSelectRun;
+    runs_[static_cast<size_t>(run)] = kernels_.scanLogits(o_.logits.row<float>(row) + first, std::min<int64_t>(kSelectRun, vocabulary_ - first),
+                                                          &groupLargest_[static_cast<size_t>(row * groupsPerRow_ + first / kSelectGroup)]);
+  }
+
   void chooseCandidates(int64_t row, uint8_t* scratch) {
     const LogitRun* runs = &runs_[static_cast<size_t>(row * runsPerRow_)];
     float largest = runs[0].largest;
@@ -105,7 +107,7 @@ class SelectOperation final : public CpuOperation {
   const int64_t vocabulary_, runsPerRow_, groupsPerRow_, mostRows_;
   std::vector<LogitRun> runs_;
   std::vector<float> groupLargest_;
-  int64_t rows_ = 0, perChunk_ = 1;
+  int64_t items_ = 0, perChunk_ = 1;  // runs of logits in the first pass, rows in the second
 };
 
 }  // namespace

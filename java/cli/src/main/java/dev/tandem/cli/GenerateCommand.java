@@ -9,7 +9,6 @@ import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
-import dev.tandem.text.TextStream;
 import dev.tandem.text.TokenBuffer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -163,12 +162,7 @@ final class GenerateCommand implements Callable<Integer> {
       GenerationOptions options,
       GenerationReport report) {
     int[] tokens = tokens(loaded, prompt);
-    ByteArrayOutputStream collected = new ByteArrayOutputStream();
-    Output output =
-        new Output(
-            new TextStream(loaded.tokenizer(), false, json ? collected::write : streams::write),
-            loaded.tokenizer().vocabulary().size());
-    output.text.follow(tokens[tokens.length - 1]);
+    Output output = new Output();
     if (!json && !hidePrompt) {
       streams.print(prompt);
     }
@@ -176,14 +170,13 @@ final class GenerateCommand implements Callable<Integer> {
     try (Interrupt interrupt = new Interrupt(session::cancel);
         output) {
       Generation generation = session.generate(tokens, options, output);
-      output.text.finish();
       if (json) {
         streams.print(
             Json.text(
                 report.document(
                     prompt,
                     tokens,
-                    collected.toString(StandardCharsets.UTF_8),
+                    output.text.toString(StandardCharsets.UTF_8),
                     output.ids.toArray(),
                     generation)));
       } else if (streams.isTerminal(Streams.Kind.OUT)) {
@@ -196,17 +189,11 @@ final class GenerateCommand implements Callable<Integer> {
     }
   }
 
-  /** Prints what is generated, and shows how far the prompt is read. */
+  /** Prints or collects what is generated, and shows how far the prompt is read. */
   private final class Output implements GenerationListener, AutoCloseable {
-    private final TextStream text;
-    private final int vocabulary;
-    private final TokenBuffer ids = new TokenBuffer();
     private final ProgressBar reading = new ProgressBar(streams, "reading the prompt");
-
-    Output(TextStream text, int vocabulary) {
-      this.text = text;
-      this.vocabulary = vocabulary;
-    }
+    private final TokenBuffer ids = new TokenBuffer();
+    private final ByteArrayOutputStream text = new ByteArrayOutputStream();
 
     @Override
     public void prompt(int read, int total) {
@@ -217,12 +204,18 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     @Override
-    public void token(int id, byte[] bytes, int length) {
+    public void token(int id) {
       if (json) {
         ids.add(id);
       }
-      if (id < vocabulary) { // the head may have rows beyond it
-        text.print(id);
+    }
+
+    @Override
+    public void text(byte[] utf8, int offset, int length) {
+      if (json) {
+        text.write(utf8, offset, length);
+      } else {
+        streams.write(utf8, offset, length);
       }
     }
 

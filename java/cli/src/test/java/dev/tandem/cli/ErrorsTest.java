@@ -32,25 +32,33 @@ class ErrorsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "generate x --temp -1     | --temp -1.0 is not possible: from 0 on; 0 always takes the likeliest token",
-        "generate x --temp NaN    | --temp NaN is not possible: from 0 on; 0 always takes the likeliest token",
-        "generate x --temp Infinity | --temp Infinity is not possible: from 0 on; 0 always takes the likeliest token",
+        "generate x --temp -1     | --temp -1.0 is not possible: from 0 on; 0 always takes the"
+            + " likeliest token",
+        "generate x --temp NaN    | --temp NaN is not possible: from 0 on; 0 always takes the"
+            + " likeliest token",
+        "generate x --temp Infinity | --temp Infinity is not possible: from 0 on; 0 always takes"
+            + " the likeliest token",
         "generate x --temp warm   | Invalid value for option '--temp': 'warm' is no number",
         "generate x --top-k 0     | --top-k 0 is not possible: from 1 to 256",
         "generate x --top-k 257   | --top-k 257 is not possible: from 1 to 256",
         "generate x -n -2         | -n -2 is not possible: from 0 on, or -1 until the text ends",
-        "generate x -n many       | Invalid value for option '--predict': 'many' is no whole number up to 2147483647",
-        "generate x -n 3000000000 | Invalid value for option '--predict': '3000000000' is no whole number up to 2147483647",
+        "generate x -n many       | Invalid value for option '--predict': 'many' is no whole number"
+            + " up to 2147483647",
+        "generate x -n 3000000000 | Invalid value for option '--predict': '3000000000' is no whole"
+            + " number up to 2147483647",
         "generate x -n            | Missing required parameter for option '--predict' (N)",
-        "generate x -s abc        | Invalid value for option '--seed': 'abc' is no whole number of at most 64 bits",
+        "generate x -s abc        | Invalid value for option '--seed': 'abc' is no whole number of"
+            + " at most 64 bits",
         "generate x -t 0          | -t 0 is not possible: from 1 to 1024 threads",
         "generate x -t 1025       | -t 1025 is not possible: from 1 to 1024 threads",
         "generate x -c 0          | -c 0 is not possible: at least 1 token",
         "generate x -b 0          | -b 0 is not possible: at least 1 token per step",
-        "generate x y             | 'y' is one argument too many: a text of several words needs quotes",
+        "generate x y             | 'y' is one argument too many: a text of several words needs"
+            + " quotes",
         "generate x --tmp 0       | there is no option '--tmp'; did you mean '--temp'?",
         "generate x --temperature 0 | there is no option '--temperature'; did you mean '--temp'?",
-        "generate -x              | there is no option '-x'; a text that begins with - stands behind --",
+        "generate -x              | there is no option '-x'; a text that begins with - stands"
+            + " behind --",
         "inspect model.gguf       | 'model.gguf' belongs to no option",
         "inspect --tokens 0       | --tokens 0 is not possible: at least 1 token",
         "inspect --context 0      | --context 0 is not possible: at least 1 token",
@@ -58,8 +66,10 @@ class ErrorsTest {
         "tokenize -0              | -0 prints ids only: add --ids",
         "tokenize -0 --ids x      | -0 reads many texts from standard input or -f: leave out TEXT",
         "logits --tokens 1        | Missing required option: '--output=FILE'",
-        "logits -o x              | Missing required argument (specify one of these): (--tokens=IDS | --tokens-file=FILE)",
-        "logits --tokens 1 --tokens-file y -o x | --tokens=IDS, --tokens-file=FILE are mutually exclusive (specify only one)",
+        "logits -o x              | Missing required argument (specify one of these): (--tokens=IDS"
+            + " | --tokens-file=FILE)",
+        "logits --tokens 1 --tokens-file y -o x | --tokens=IDS, --tokens-file=FILE are mutually"
+            + " exclusive (specify only one)",
         "logits --tokens , -o x   | --tokens holds no token ids: give at least one",
         "logits --tokens 1,x -o x | --tokens with 'x' is not possible: token ids are whole numbers",
         "logits --tokens 1 --last 0 -o x | --last 0 is not possible: at least 1 row",
@@ -96,7 +106,8 @@ class ErrorsTest {
     Tandem.Result result = words.isEmpty() ? run() : run(words);
     assertEquals(2, result.code());
     assertEquals("", result.out());
-    assertTrue(result.err().startsWith("tandem: a command is missing\n\nUsage: tandem "), result.err());
+    assertTrue(
+        result.err().startsWith("tandem: a command is missing\n\nUsage: tandem "), result.err());
     assertTrue(result.err().contains("\nCommands:\n"), result.err());
   }
 
@@ -114,7 +125,14 @@ class ErrorsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"generate x -m", "inspect -m", "tokenize x -m", "logits --tokens 1 -o x -m", "bench model -m"})
+  @ValueSource(
+      strings = {
+        "generate x -m",
+        "inspect -m",
+        "tokenize x -m",
+        "logits --tokens 1 -o x -m",
+        "bench model -m"
+      })
   void missingModelIsNamed(String words) {
     assertEquals("/no/model.gguf: no such file", failure((words + " /no/model.gguf").split(" ")));
   }
@@ -133,7 +151,8 @@ class ErrorsTest {
     Path model = Models.tiny(folder, TensorType.F32);
     byte[] bytes = Files.readAllBytes(model);
     Files.write(model, java.util.Arrays.copyOf(bytes, bytes.length - 1000));
-    assertTrue(failure("generate", "x", "-m", model.toString()).contains("it is truncated or damaged"));
+    assertTrue(
+        failure("generate", "x", "-m", model.toString()).contains("it is truncated or damaged"));
   }
 
   @Test
@@ -144,20 +163,28 @@ class ErrorsTest {
         .tensor("x", TensorType.F32, java.util.List.of(1L), new byte[4])
         .write(model);
     String message = failure("generate", "x", "-m", model.toString());
-    assertTrue(message.contains("general.architecture: 'gemma9' is not supported; supported: llama"), message);
+    assertTrue(
+        message.contains("general.architecture: 'gemma9' is not supported; supported: llama"),
+        message);
   }
 
   @Test
   void unsupportedTensorTypeIsNamed() {
     Path model = Models.tiny(folder, TensorType.Q2_K);
     String message = failure("generate", "x", "-m", model.toString());
-    assertTrue(message.matches(".*tensor \\S+: type Q2_K is not supported; supported: F32, F16, .*"), message);
+    assertTrue(
+        message.matches(".*tensor \\S+: type Q2_K is not supported; supported: F32, F16, .*"),
+        message);
   }
 
   @Test
   void tooLittleMemoryIsToldWithTheRemedy() {
     String message = failure("generate", "x", "-q", "-c", "2000000000");
-    assertTrue(message.matches("Tandem Stories needs .* TiB .* are available; choose a context of at most \\d+ tokens \\(-c\\)"), message);
+    assertTrue(
+        message.matches(
+            "Tandem Stories needs .* TiB .* are available; choose a context of at most \\d+ tokens"
+                + " \\(-c\\)"),
+        message);
     message = failure("generate", "x", "-b", "500000000");
     assertTrue(message.startsWith("Tandem Stories needs "), message);
   }
@@ -169,21 +196,31 @@ class ErrorsTest {
     assertEquals(here + ": no such file", failure("generate", "-f", here));
     assertEquals(folder + ": Is a directory", failure("generate", "-f", folder.toString()));
     assertEquals(folder + ": Is a directory", failure("tokenize", "-f", folder.toString()));
-    assertEquals(folder + ": Is a directory", failure("logits", "-o", "x", "--tokens-file", folder.toString()));
+    assertEquals(
+        folder + ": Is a directory",
+        failure("logits", "-o", "x", "--tokens-file", folder.toString()));
   }
 
   @Test
   void outputThatCannotBeWrittenIsNamed() {
-    assertEquals("/no/x.npy: there is no folder /no", failure("logits", "--tokens", "1", "-o", "/no/x.npy"));
-    assertEquals(folder + ": Is a directory", failure("logits", "--tokens", "1", "-o", folder.toString()));
-    assertEquals("/dev/full: No space left on device", failure("logits", "--tokens", "1", "-o", "/dev/full"));
+    assertEquals(
+        "/no/x.npy: there is no folder /no", failure("logits", "--tokens", "1", "-o", "/no/x.npy"));
+    assertEquals(
+        folder + ": Is a directory", failure("logits", "--tokens", "1", "-o", folder.toString()));
+    assertEquals(
+        "/dev/full: No space left on device",
+        failure("logits", "--tokens", "1", "-o", "/dev/full"));
     assertEquals("/no/x.gguf: there is no folder /no", failure("synth", "-o", "/no/x.gguf"));
   }
 
   @Test
   void tokenBeyondTheVocabularyIsNamed() {
-    assertEquals("token 1376 is not in the vocabulary: ids go from 0 to 1375", failure("logits", "--tokens", "5,1376", "-o", "x"));
-    assertEquals("token -1 is not in the vocabulary: ids go from 0 to 1375", failure("logits", "--tokens=-1", "-o", "x"));
+    assertEquals(
+        "token 1376 is not in the vocabulary: ids go from 0 to 1375",
+        failure("logits", "--tokens", "5,1376", "-o", "x"));
+    assertEquals(
+        "token -1 is not in the vocabulary: ids go from 0 to 1375",
+        failure("logits", "--tokens=-1", "-o", "x"));
   }
 
   // ---- streams that fail ----
@@ -200,7 +237,16 @@ class ErrorsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"generate x -q", "generate x -q --json", "tokenize x", "inspect", "--help", "--version", "generate --help"})
+  @ValueSource(
+      strings = {
+        "generate x -q",
+        "generate x -q --json",
+        "tokenize x",
+        "inspect",
+        "--help",
+        "--version",
+        "generate --help"
+      })
   void readerThatWentAwayEndsACommandQuietly(String words) {
     Tandem.Result result = withOutput("Broken pipe", words.split(" "));
     assertEquals(0, result.code());
@@ -208,11 +254,21 @@ class ErrorsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"generate x -q", "generate x -q --json", "tokenize x", "inspect", "--help", "--version", "generate --help"})
+  @ValueSource(
+      strings = {
+        "generate x -q",
+        "generate x -q --json",
+        "tokenize x",
+        "inspect",
+        "--help",
+        "--version",
+        "generate --help"
+      })
   void fullDiskIsAFailure(String words) {
     Tandem.Result result = withOutput("No space left on device", words.split(" "));
     assertEquals(1, result.code());
-    assertEquals("tandem: standard output cannot be written: No space left on device\n", result.err());
+    assertEquals(
+        "tandem: standard output cannot be written: No space left on device\n", result.err());
   }
 
   @Test
@@ -232,7 +288,14 @@ class ErrorsTest {
   // ---- where an error came from ----
 
   @ParameterizedTest
-  @ValueSource(strings = {"--verbose generate x -m /no", "generate --verbose x -m /no", "generate x -m /no --verbose", "bench model -m /no --verbose", "bench --verbose model -m /no"})
+  @ValueSource(
+      strings = {
+        "--verbose generate x -m /no",
+        "generate --verbose x -m /no",
+        "generate x -m /no --verbose",
+        "bench model -m /no --verbose",
+        "bench --verbose model -m /no"
+      })
   void verboseTellsWherever(String words) {
     Tandem.Result result = run(words.split(" "));
     assertEquals(1, result.code());
@@ -258,7 +321,11 @@ class ErrorsTest {
     Tandem.Result result = run(defect, OutputStream.nullOutputStream(), Set.of(), "tokenize");
     assertEquals(1, result.code());
     assertTrue(result.err().contains("\tat dev.tandem.cli."), result.err());
-    assertTrue(result.err().endsWith("tandem: internal error: java.lang.IllegalStateException: a defect\n"), result.err());
+    assertTrue(
+        result
+            .err()
+            .endsWith("tandem: internal error: java.lang.IllegalStateException: a defect\n"),
+        result.err());
   }
 
   @Test
@@ -272,6 +339,7 @@ class ErrorsTest {
         };
     Tandem.Result result = run(large, OutputStream.nullOutputStream(), Set.of(), "tokenize");
     assertEquals(1, result.code());
-    assertTrue(result.err().startsWith("tandem: the Java heap is full (Java heap space)"), result.err());
+    assertTrue(
+        result.err().startsWith("tandem: the Java heap is full (Java heap space)"), result.err());
   }
 }

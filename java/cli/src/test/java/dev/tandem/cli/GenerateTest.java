@@ -41,9 +41,9 @@ class GenerateTest {
       "Tandem Stories \\(3\\.50 M parameters\\) on cpu (scalar|avx2|avx512), \\d+ threads?;"
           + " context 256 tokens; memory at most [\\d.]+ MiB; seed -?\\d+\n";
   private static final String STATISTICS =
-      "load [\\d.]+ s \\| prompt 5 tokens, [\\d.]+ tokens/s, first token after [\\d.]+ s"
-          + " \\| generated 4 tokens, [\\d.]+ tokens/s \\| end: length"
-          + " \\| memory [\\d.]+ MiB \\(weights [\\d.]+ MiB, KV cache [\\d.]+ KiB, work [\\d.]+ MiB\\)\n";
+      "load [\\d.]+ s \\| prompt 5 tokens, [\\d.]+ tokens/s, first token after [\\d.]+ s \\|"
+          + " generated 4 tokens, [\\d.]+ tokens/s \\| end: length \\| memory [\\d.]+ MiB"
+          + " \\(weights [\\d.]+ MiB, KV cache [\\d.]+ KiB, work [\\d.]+ MiB\\)\n";
 
   @TempDir Path folder;
 
@@ -77,8 +77,18 @@ class GenerateTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", " ", "\u00e9", "e\u0301", "\uD83E\uDD9C", "\u65e5\u672c", "a\u0000b", "\r\n\r", "@file",
-        "\uD83D\uDC69\u200D\uD83D\uDC69\u200D\uD83D\uDC67", "--", "%n ${x} @|bold x|@"
+        "",
+        " ",
+        "\u00e9",
+        "e\u0301",
+        "\uD83E\uDD9C",
+        "\u65e5\u672c",
+        "a\u0000b",
+        "\r\n\r",
+        "@file",
+        "\uD83D\uDC69\u200D\uD83D\uDC69\u200D\uD83D\uDC67",
+        "--",
+        "%n ${x} @|bold x|@"
       })
   void promptIsPrintedAsItWasGiven(String prompt) throws IOException {
     Path file = Files.writeString(folder.resolve("prompt.txt"), prompt + "\n");
@@ -106,13 +116,16 @@ class GenerateTest {
   @Test
   void specialTokensOfAPromptAreReadOnRequestOnly() {
     String name = "<|begin_story|>";
-    assertEquals("[1344,1344]", ok("generate", name, "-n", "0", "--special", "--json").json().get("prompt_ids").toString());
+    assertEquals(
+        "[1344,1344]",
+        ok("generate", name, "-n", "0", "--special", "--json").json().get("prompt_ids").toString());
     assertTrue(ok("generate", name, "-n", "0", "--json").json().get("prompt_ids").size() > 5);
   }
 
   @Test
   void emptyPromptIsOneWhereTheModelBeginsTexts() {
-    assertEquals("[1344]", ok("generate", "", "-n", "1", "--json").json().get("prompt_ids").toString());
+    assertEquals(
+        "[1344]", ok("generate", "", "-n", "1", "--json").json().get("prompt_ids").toString());
     Path smollm = TestData.path("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
     Tandem.Result refused = run("generate", "", "-q", "-n", "1", "-m", smollm.toString());
     assertEquals(1, refused.code());
@@ -137,7 +150,8 @@ class GenerateTest {
     assertTrue(json.get("generated_tokens").intValue() > 50, json.toString());
     assertFalse(IntStream.of(ids(json, "ids")).anyMatch(id -> id == EOS));
     assertTrue(json.get("text").textValue().endsWith("."), json.get("text").textValue());
-    assertEquals(json, withTimings(ok("generate", PROMPT, "-s", "1", "-n", "-1", "--json").json(), json));
+    assertEquals(
+        json, withTimings(ok("generate", PROMPT, "-s", "1", "-n", "-1", "--json").json(), json));
   }
 
   @Test
@@ -145,7 +159,8 @@ class GenerateTest {
     JsonNode json = ok("generate", PROMPT, "-s", "1", "--ignore-eos", "--json").json();
     assertEquals("length", json.get("reason").textValue());
     // The last token is announced, but no longer read.
-    assertEquals(256 + 1, json.get("prompt_tokens").intValue() + json.get("generated_tokens").intValue());
+    assertEquals(
+        256 + 1, json.get("prompt_tokens").intValue() + json.get("generated_tokens").intValue());
     assertTrue(IntStream.of(ids(json, "ids")).anyMatch(id -> id == EOS));
     assertFalse(json.get("text").textValue().contains("<|"), "names of control tokens are no text");
   }
@@ -235,9 +250,25 @@ class GenerateTest {
   @ValueSource(strings = {"", "a", " a", "ba bo"})
   void textIsWhatTheTokensStandFor(String prompt) {
     Path model = Models.tiny(folder, TensorType.F32); // its vocabulary puts a space before texts
-    JsonNode json = ok("generate", prompt, "-s", "1", "-n", "60", "--ignore-eos", "--json", "-m", model.toString()).json();
+    JsonNode json =
+        ok(
+                "generate",
+                prompt,
+                "-s",
+                "1",
+                "-n",
+                "60",
+                "--ignore-eos",
+                "--json",
+                "-m",
+                model.toString())
+            .json();
     Tokenizer tokenizer = Tokenizer.of(GgufFile.open(model).metadata());
-    int[] all = IntStream.concat(IntStream.of(tokenizer.encode(prompt, false)), IntStream.of(ids(json, "ids"))).filter(id -> id > 2).toArray();
+    int[] all =
+        IntStream.concat(
+                IntStream.of(tokenizer.encode(prompt, false)), IntStream.of(ids(json, "ids")))
+            .filter(id -> id > 2)
+            .toArray();
     String expected = new String(tokenizer.decode(all), StandardCharsets.UTF_8);
     assertEquals(expected, prompt + json.get("text").textValue());
   }
@@ -265,7 +296,16 @@ class GenerateTest {
   void onATerminalTheTextEndsItsLine() {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Tandem.Result result =
-        run(new ByteArrayInputStream(new byte[0]), out, Set.of(Streams.Kind.OUT), "generate", PROMPT, "-n", "4", "--temp", "0");
+        run(
+            new ByteArrayInputStream(new byte[0]),
+            out,
+            Set.of(Streams.Kind.OUT),
+            "generate",
+            PROMPT,
+            "-n",
+            "4",
+            "--temp",
+            "0");
     assertEquals("Once upon a time there was a shy\n", result.out());
   }
 
@@ -299,7 +339,11 @@ class GenerateTest {
     assertTrue(json.get("memory_bytes").longValue() > 7_000_000);
     for (String time :
         new String[] {
-          "load_seconds", "first_token_seconds", "prompt_tokens_per_second", "decode_seconds", "decode_tokens_per_second"
+          "load_seconds",
+          "first_token_seconds",
+          "prompt_tokens_per_second",
+          "decode_seconds",
+          "decode_tokens_per_second"
         }) {
       assertTrue(json.get("timings").get(time).doubleValue() > 0, time);
     }
@@ -310,14 +354,19 @@ class GenerateTest {
     JsonNode json = ok("generate", PROMPT, "--temp", "0", "-n", "40", "--json").json();
     String text = PROMPT + json.get("text").textValue();
     String expected = ok("tokenize", "--ids", "--bos", text).out();
-    int[] ids = IntStream.concat(IntStream.of(ids(json, "prompt_ids")), IntStream.of(ids(json, "ids"))).toArray();
-    assertEquals(expected, IntStream.of(ids).mapToObj(Integer::toString).collect(Collectors.joining(" ")) + "\n");
+    int[] ids =
+        IntStream.concat(IntStream.of(ids(json, "prompt_ids")), IntStream.of(ids(json, "ids")))
+            .toArray();
+    assertEquals(
+        expected,
+        IntStream.of(ids).mapToObj(Integer::toString).collect(Collectors.joining(" ")) + "\n");
   }
 
   @Test
   void nameOfAModelCannotCommandTheTerminal() {
     Path model = folder.resolve("evil.gguf");
-    SyntheticModel.write(model, Models.tiny("\u001b[31mred\nline"), SyntheticModel.Options.of(TensorType.F32));
+    SyntheticModel.write(
+        model, Models.tiny("\u001b[31mred\nline"), SyntheticModel.Options.of(TensorType.F32));
     String err = ok("generate", "x", "-n", "0", "-m", model.toString()).err();
     assertTrue(err.startsWith("synthetic \\u001b[31mred\\nline ("), err);
   }
@@ -325,7 +374,9 @@ class GenerateTest {
   // ---- helpers ----
 
   private static int[] ids(JsonNode json, String field) {
-    return IntStream.range(0, json.get(field).size()).map(i -> json.get(field).get(i).intValue()).toArray();
+    return IntStream.range(0, json.get(field).size())
+        .map(i -> json.get(field).get(i).intValue())
+        .toArray();
   }
 
   /** The document with the timings of another one, which no two runs share. */

@@ -24,14 +24,17 @@ class HelpTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+  @ValueSource(
+      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
   void fits80ColumnsAndHasExamples(String command) {
     String help = help(command);
     assertTrue(help.startsWith("Usage: tandem"), help);
     for (String line : help.split("\n")) {
       assertTrue(line.length() <= 80, line.length() + ": " + line);
     }
-    assertTrue(Pattern.compile("^  (tandem|\\w+ .*\\| tandem) ", Pattern.MULTILINE).matcher(help).find(), help);
+    assertTrue(
+        Pattern.compile("^  (tandem|\\w+ .*\\| tandem) ", Pattern.MULTILINE).matcher(help).find(),
+        help);
     assertFalse(help.contains("\u001b"), "colours only on a terminal");
     assertFalse(help.contains("${"), help);
   }
@@ -53,19 +56,32 @@ class HelpTest {
   void commandsAreListedButForTheHiddenOne() {
     String help = help("");
     for (String command : new String[] {"generate", "inspect", "tokenize", "logits", "bench"}) {
-      assertTrue(Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(), command);
+      assertTrue(
+          Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),
+          command);
     }
     assertFalse(help.contains("synth"), help);
   }
 
-  /** The examples of all commands can be typed as they stand, as far as this goes without the files. */
+  /**
+   * The examples of all commands can be typed as they stand, as far as this goes without the files.
+   */
   @ParameterizedTest
-  @ValueSource(strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+  @ValueSource(
+      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
   void examplesAreParsed(String command) {
-    Matcher example = Pattern.compile("^  (?:.*\\| )?tandem (.*?)(?:   .*)?$", Pattern.MULTILINE).matcher(help(command));
+    Matcher example =
+        Pattern.compile("^  (?:.*\\| )?tandem (.*?)(?:   .*)?$", Pattern.MULTILINE)
+            .matcher(help(command));
     int found = 0;
     while (example.find()) {
-      Matcher word = Pattern.compile("\"[^\"]*\"|\\S+").matcher(example.group(1).replace("model.gguf", "/no/model.gguf").replace("-o ", "-o /no/"));
+      Matcher word =
+          Pattern.compile("\"[^\"]*\"|\\S+")
+              .matcher(
+                  example
+                      .group(1)
+                      .replace("model.gguf", "/no/model.gguf")
+                      .replace("-o ", "-o /no/"));
       String[] words = word.results().map(r -> r.group().replace("\"", "")).toArray(String[]::new);
       int code = Tandem.run(words).code();
       assertTrue(code == 0 || code == 1, Arrays.toString(words) + " is wrong usage");
@@ -75,7 +91,15 @@ class HelpTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"generate, --temp, 0.8", "generate, --top-k, 40", "generate, --batch-size, 512", "bench model, --n-prompt, 512", "bench model, --n-gen, 64", "bench model, --repetitions, 5", "synth, --type, F16"})
+  @CsvSource({
+    "generate, --temp, 0.8",
+    "generate, --top-k, 40",
+    "generate, --batch-size, 512",
+    "bench model, --n-prompt, 512",
+    "bench model, --n-gen, 64",
+    "bench model, --repetitions, 5",
+    "synth, --type, F16"
+  })
   void defaultsAreStated(String command, String option, String value) {
     String text = help(command).replaceAll("\\s+", " ");
     int at = text.indexOf(option + "=");

@@ -53,8 +53,12 @@ final class Tandem {
     return run(new ByteArrayInputStream(standardInput), out, Set.of(), words);
   }
 
-  /** On terminals, or with streams that fail; what goes to {@code out} is in the result, if it can be. */
-  static Result run(InputStream in, OutputStream out, Set<Streams.Kind> terminals, String... words) {
+  /**
+   * On terminals, or with streams that fail; what goes to {@code out} is in the result, if it can
+   * be.
+   */
+  static Result run(
+      InputStream in, OutputStream out, Set<Streams.Kind> terminals, String... words) {
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     PrintStream errors = new PrintStream(err, true, StandardCharsets.UTF_8);
     int code = Main.run(new Streams(in, out, errors, terminals), words);

@@ -6,12 +6,14 @@ public interface GenerationListener {
   /** So many of the prompt's tokens have been read. */
   default void prompt(int read, int total) {}
 
+  /** A token was generated; tokens that end the text are not announced. */
+  default void token(int id) {}
+
   /**
-   * A token was generated. Tokens that end the text are not announced.
+   * More of the text is complete: whole characters only. Comes after the token that completes them;
+   * what is incomplete at the end comes last, as U+FFFD.
    *
-   * @param id the token
-   * @param bytes holds its UTF-8 bytes at {@code [0, length)}; may end inside a character, and is
-   *     reused for the next token
+   * @param utf8 holds the text at {@code [offset, offset + length)}; is reused afterwards
    */
-  void token(int id, byte[] bytes, int length);
+  void text(byte[] utf8, int offset, int length);
 }

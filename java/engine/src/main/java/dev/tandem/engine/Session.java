@@ -4,6 +4,8 @@ import dev.tandem.engine.kv.KvSequence;
 import dev.tandem.engine.sample.Sampler;
 import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.RuntimeFailure;
+import dev.tandem.text.TextStream;
+import dev.tandem.text.Tokenizer;
 import dev.tandem.text.Vocabulary;
 import java.time.Duration;
 
@@ -14,16 +16,17 @@ import java.time.Duration;
 public final class Session implements AutoCloseable {
 
   private final Engine engine;
+  private final Tokenizer tokenizer;
   private final Vocabulary vocabulary;
   private final KvSequence sequence = new KvSequence();
   private final AbortFlag abort = new AbortFlag();
   private final int[] next = new int[1];
-  private byte[] bytes = new byte[64];
   private volatile boolean cancelled;
 
   Session(TandemModel model) {
     engine = model.engine();
-    vocabulary = model.tokenizer().vocabulary();
+    tokenizer = model.tokenizer();
+    vocabulary = tokenizer.vocabulary();
   }
 
   /** Tokens in the context. */
@@ -62,6 +65,7 @@ public final class Session implements AutoCloseable {
       }
       run.reason = Generation.Reason.CANCELLED;
     }
+    run.text.finish();
     return run.result();
   }
 
@@ -91,6 +95,7 @@ public final class Session implements AutoCloseable {
     private final GenerationOptions options;
     private final GenerationListener listener;
     private final Sampler sampler;
+    private final TextStream text;
     private final long started = System.nanoTime();
     private long first;
     private int read;
@@ -102,6 +107,10 @@ public final class Session implements AutoCloseable {
       this.options = options;
       this.listener = listener;
       this.sampler = new Sampler(options.sampling());
+      this.text = new TextStream(tokenizer, false, listener::text);
+      if (isKnown(prompt[prompt.length - 1])) {
+        text.follow(prompt[prompt.length - 1]);
+      }
       cancelled = false;
       abort.clear();
     }
@@ -146,22 +155,21 @@ public final class Session implements AutoCloseable {
       }
     }
 
-    // A model may have more rows of logits than its vocabulary has tokens; those print nothing.
     private boolean isEnd(int id) {
-      return id < vocabulary.size() && vocabulary.isEndOfGeneration(id);
+      return isKnown(id) && vocabulary.isEndOfGeneration(id);
+    }
+
+    /** A model may have more rows of logits than its vocabulary has tokens; those print nothing. */
+    private boolean isKnown(int id) {
+      return id >= 0 && id < vocabulary.size();
     }
 
     private void announce(int id) {
-      boolean printed = id < vocabulary.size() && vocabulary.type(id).isPrinted();
-      int length = printed ? vocabulary.byteLength(id) : 0;
-      if (length > bytes.length) {
-        bytes = new byte[2 * length];
-      }
-      if (length > 0) {
-        vocabulary.copyBytes(id, bytes, 0);
-      }
       generated++;
-      listener.token(id, bytes, length);
+      listener.token(id);
+      if (isKnown(id)) {
+        text.print(id);
+      }
     }
 
     Generation result() {

@@ -19,6 +19,7 @@ final class PieceTable {
   private final long[] keys;
   private final int[] tokens;
   private final int shift;
+  private boolean unique = true;
 
   /**
    * A table in which nothing is found yet.
@@ -34,10 +35,6 @@ final class PieceTable {
     tokens = new int[1 << bits];
     shift = 64 - bits;
     Arrays.fill(tokens, EMPTY);
-  }
-
-  int size() {
-    return ends.length;
   }
 
   byte[] bytes() {
@@ -66,7 +63,14 @@ final class PieceTable {
     if (tokens[place] == EMPTY) {
       tokens[place] = id;
       keys[place] = key;
+    } else {
+      unique = false;
     }
+  }
+
+  /** Whether no two tokens with the same bytes were made findable. */
+  boolean isUnique() {
+    return unique;
   }
 
   /** The token with exactly these bytes, or -1. */
@@ -76,7 +80,16 @@ final class PieceTable {
 
   /** Whether this is a token, and has exactly these bytes. */
   boolean is(int id, byte[] text, int from, int to) {
-    return id >= 0 && id < ends.length && Arrays.equals(bytes, start(id), end(id), text, from, to);
+    if (id < 0 || id >= ends.length || length(id) != to - from) {
+      return false;
+    }
+    int start = start(id);
+    for (int i = from; i < to; i++) {
+      if (bytes[start + i - from] != text[i]) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Where a token with these bytes is, or is to be put. */

@@ -1,7 +1,6 @@
 package dev.tandem.text;
 
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -140,18 +139,6 @@ record PreTokenizerRules(List<String> patterns, boolean wholeWords, boolean addB
   /** All names, for messages. */
   static Collection<String> names() {
     return BY_NAME.keySet();
-  }
-
-  /** One name for each set of rules. */
-  static Collection<String> distinctNames() {
-    Map<PreTokenizerRules, String> names = new LinkedHashMap<>();
-    BY_NAME.forEach((name, rules) -> names.putIfAbsent(rules, name));
-    return names.values();
-  }
-
-  /** These patterns alone. */
-  static PreTokenizerRules of(String... patterns) {
-    return new PreTokenizerRules(List.of(patterns), false, false);
   }
 
   private static void add(List<String> patterns, String... names) {

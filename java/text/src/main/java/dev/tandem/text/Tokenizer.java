@@ -162,11 +162,9 @@ public final class Tokenizer {
       int span = -1;
       int trustedTo = 0;
       for (int at = 0; at < text.length; ) {
-        if (span < 0 || at >= ends[span]) {
-          while (span < 0 || at >= ends[span]) {
-            span++;
-          }
-          trustedTo = trustedTo(spans, ends, span, at);
+        while (span < 0 || at >= ends[span]) {
+          span++;
+          trustedTo = at < trustedTo ? trustedTo : trustedTo(spans, ends, span, at);
         }
         int token = specialTokens.match(text, at, text.length, trustedTo);
         if (token < 0) {

@@ -1,18 +1,16 @@
 package dev.tandem.text;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufMetadata;
-import dev.tandem.model.gguf.StringTable;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /** Builds the {@link Tokenizer} that metadata describes; the rules per kind are all here. */
 final class TokenizerReader {
   private static final String MODEL = "tokenizer.ggml.model";
   private static final String PRE = "tokenizer.ggml.pre";
-  private static final String MERGES = "tokenizer.ggml.merges";
   private static final String SCORES = "tokenizer.ggml.scores";
   private static final String ADD_BOS = "tokenizer.ggml.add_bos_token";
   private static final String ADD_EOS = "tokenizer.ggml.add_eos_token";
@@ -58,11 +56,12 @@ final class TokenizerReader {
     TextEncoder encoder =
         new BytePairEncoder(
             vocabulary,
-            merges(vocabulary, spelling),
+            MergeReader.read(metadata, vocabulary, spelling),
             new PreTokenizer(rules.patterns()),
             spelling,
             rules.wholeWords() ? BytePairEncoder.WholeWords.ALL : BytePairEncoder.WholeWords.NONE);
-    return tokenizer(vocabulary, encoder, false, rules.addBos());
+    return tokenizer(
+        vocabulary, encoder, false, around(vocabulary, SpecialToken.BOS, ADD_BOS, rules.addBos()));
   }
 
   private Tokenizer sentencePiece() {
@@ -79,7 +78,10 @@ final class TokenizerReader {
     }
     boolean spacePrefix = metadata.findBool(ADD_SPACE_PREFIX).orElse(true);
     return tokenizer(
-        vocabulary, new SentencePieceEncoder(vocabulary, scores, spacePrefix), spacePrefix, true);
+        vocabulary,
+        new SentencePieceEncoder(vocabulary, scores, spacePrefix),
+        spacePrefix,
+        around(vocabulary, SpecialToken.BOS, ADD_BOS, true));
   }
 
   /** SentencePiece's pieces with merges as BPE has them; only line feeds bound words. */
@@ -89,32 +91,34 @@ final class TokenizerReader {
     TextEncoder encoder =
         new BytePairEncoder(
             vocabulary,
-            merges(vocabulary, spelling),
+            MergeReader.read(metadata, vocabulary, spelling),
             new PreTokenizer(List.of("[^\\n]+|\\n+")),
             spelling,
             BytePairEncoder.WholeWords.LINE_FEEDS);
-    return tokenizer(vocabulary, encoder, false, true);
+    // Files that say otherwise are wrong: without BOS these models talk nonsense.
+    return tokenizer(vocabulary, encoder, false, vocabulary.special(SpecialToken.BOS));
   }
 
   private Tokenizer tokenizer(
-      Vocabulary vocabulary, TextEncoder encoder, boolean spacePrefix, boolean addBos) {
+      Vocabulary vocabulary, TextEncoder encoder, boolean spacePrefix, OptionalInt begin) {
     return new Tokenizer(
         vocabulary,
         encoder,
         eatsSpaceBehind(vocabulary),
         spacePrefix,
-        around(vocabulary, SpecialToken.BOS, ADD_BOS, addBos),
-        around(vocabulary, SpecialToken.EOS, ADD_EOS, false));
+        begin.stream().toArray(),
+        around(vocabulary, SpecialToken.EOS, ADD_EOS, false).stream().toArray());
   }
 
   /** The token to add at one end; a default that the vocabulary cannot follow adds nothing. */
-  private int[] around(Vocabulary vocabulary, SpecialToken part, String key, boolean addByDefault) {
-    boolean asked = metadata.findBool(key).orElse(false);
+  private OptionalInt around(
+      Vocabulary vocabulary, SpecialToken part, String key, boolean addByDefault) {
+    Optional<Boolean> asked = metadata.findBool(key);
     OptionalInt token = vocabulary.special(part);
-    if (asked && token.isEmpty()) {
+    if (asked.orElse(false) && token.isEmpty()) {
       throw metadata.problem(part.key(), "the key is missing, but " + key + " is true");
     }
-    return metadata.findBool(key).orElse(addByDefault) ? token.stream().toArray() : new int[0];
+    return asked.orElse(addByDefault) ? token : OptionalInt.empty();
   }
 
   /**
@@ -136,52 +140,5 @@ final class TokenizerReader {
       }
     }
     return tokens;
-  }
-
-  private MergeTable merges(Vocabulary vocabulary, PieceSpelling spelling) {
-    StringTable merges = metadata.strings(MERGES);
-    PieceTable pieces = vocabulary.pieces();
-    MergeTable table = new MergeTable(merges.size());
-    byte[] text = merges.bytes();
-    byte[] merged = new byte[64];
-    int both = -1;
-    for (int rank = 0; rank < merges.size(); rank++) {
-      int start = merges.start(rank);
-      int end = merges.end(rank);
-      if (merged.length < end - start) {
-        merged = new byte[2 * (end - start)];
-      }
-      // The first byte is part of the left token even if it is a space.
-      int space = start + 1;
-      while (space < end && text[space] != ' ') {
-        space++;
-      }
-      if (space >= end - 1) {
-        throw malformed(merges, rank, "is not two tokens with a space between them");
-      }
-      int middle = length(spelling.decode(text, start, space, merged, 0));
-      int length = length(spelling.decode(text, space + 1, end, merged, middle));
-      int left = pieces.find(merged, 0, middle);
-      int right = pieces.find(merged, middle, length);
-      // Merges mostly stand in the order of the tokens that they make: try there first.
-      if (!pieces.is(both, merged, 0, length)) {
-        both = pieces.is(both + 1, merged, 0, length) ? both + 1 : pieces.find(merged, 0, length);
-      }
-      if (left < 0 || right < 0 || both < 0) {
-        String missing = left < 0 ? "the left part" : right < 0 ? "the right part" : "the whole";
-        throw malformed(merges, rank, "refers to a token that is not there: " + missing);
-      }
-      table.add(left, right, rank, both);
-    }
-    return table;
-  }
-
-  private static int length(int decoded) {
-    return decoded < 0 ? ~decoded : decoded;
-  }
-
-  private ModelFormatException malformed(StringTable merges, int rank, String problem) {
-    return metadata.problem(
-        MERGES + "[" + rank + "]", "\"" + merges.string(rank) + "\" " + problem);
   }
 }

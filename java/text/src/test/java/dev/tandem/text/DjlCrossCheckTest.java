@@ -18,7 +18,7 @@ class DjlCrossCheckTest {
   }
 
   static Collection<String> preTokenizers() {
-    return PreTokenizerRules.distinctNames();
+    return TestData.preTokenizers();
   }
 
   @ParameterizedTest

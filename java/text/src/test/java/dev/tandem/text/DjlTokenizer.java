@@ -67,7 +67,7 @@ final class DjlTokenizer implements AutoCloseable {
     boolean gemma4 = metadata.string("tokenizer.ggml.model").equals("gemma4");
     PreTokenizerRules rules =
         gemma4
-            ? PreTokenizerRules.of("[^\\n]+|\\n+")
+            ? new PreTokenizerRules(List.of("[^\\n]+|\\n+"), false, false)
             : PreTokenizerRules.named(metadata.string("tokenizer.ggml.pre")).orElseThrow();
     StringTable tokens = metadata.strings("tokenizer.ggml.tokens");
     int[] types = metadata.integers("tokenizer.ggml.token_type");

@@ -21,12 +21,12 @@ class LongTextTest {
 
   static Stream<MetadataBuilder> tokenizers() {
     return Stream.concat(
-        PreTokenizerRules.distinctNames().stream().map(pre -> TinyVocabulary.bytePair(pre, 200)),
+        TestData.preTokenizers().stream().map(pre -> TinyVocabulary.bytePair(pre, 200)),
         Stream.of(TinyVocabulary.sentencePiece(), TinyVocabulary.gemma4()));
   }
 
   static List<String> vocabularies() {
-    return List.of("deepseek-llm", "gemma-4", "gpt-2", "llama-bpe", "llama-spm");
+    return List.of("gemma-4", "llama-bpe", "llama-spm");
   }
 
   @ParameterizedTest
@@ -44,11 +44,12 @@ class LongTextTest {
   private static void check(Tokenizer tokenizer) {
     String manySpacesThenWords = (" ".repeat(1000) + "x").repeat(MEGABYTE / 1001);
     String mixed = "🦙想在工作😶‍🌫️é한국어\uD83D\uDE00";
-    for (String part : List.of("a", " ", "\n", "0", "!", "A", "想", "🦙", "\u0301", "'s", mixed)) {
+    for (String part : List.of("a", " ", "\n", "0", "!", "想", "\u0301", mixed)) {
       check(tokenizer, part, part.repeat(MEGABYTE / part.length()));
     }
     check(tokenizer, "spaces before words", manySpacesThenWords);
-    check(tokenizer, "spaces at the end", " ".repeat(MEGABYTE) + "x");
+    check(tokenizer, "spaces before a letter", " ".repeat(MEGABYTE) + "x");
+    check(tokenizer, "spaces before a digit", " ".repeat(MEGABYTE) + "7");
   }
 
   private static void check(Tokenizer tokenizer, String what, String text) {

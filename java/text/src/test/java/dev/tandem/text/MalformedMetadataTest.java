@@ -116,4 +116,15 @@ class MalformedMetadataTest {
     assertEquals("[0, 3]", Arrays.toString(tokenizer.encode("ab", true)));
     assertEquals(0, tokenizer.vocabulary().byteLength(1));
   }
+
+  @Test
+  void ofTwoMergesOfOnePairTheFirstCounts() {
+    Tokenizer tokenizer =
+        new MetadataBuilder()
+            .set("model", "gpt2")
+            .set("tokens", List.of("a", "b", "c", "ab", "bc"))
+            .set("merges", List.of("a b", "b c", "a b"))
+            .tokenizer();
+    assertEquals("[3, 2]", Arrays.toString(tokenizer.encode("abc", false)));
+  }
 }

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Small vocabularies on random texts, against the slow reference. */
 class ReferenceTest {
   static Collection<String> preTokenizers() {
-    return PreTokenizerRules.distinctNames();
+    return TestData.preTokenizers();
   }
 
   @ParameterizedTest

@@ -187,7 +187,9 @@ class SpecialTokensTest {
     MetadataBuilder pieces = TinyVocabulary.sentencePiece();
     assertAround(pieces.set("bos_token_id", 1L).set("eos_token_id", 2L), List.of(1), List.of());
     assertAround(pieces.set("add_bos_token", false), List.of(), List.of());
-    assertAround(TinyVocabulary.gemma4().set("bos_token_id", 1L), List.of(1), List.of());
+    MetadataBuilder gemma4 = TinyVocabulary.gemma4().set("bos_token_id", 1L);
+    assertAround(gemma4, List.of(1), List.of());
+    assertAround(gemma4.set("add_bos_token", false), List.of(1), List.of());
   }
 
   private static void assertAround(

@@ -9,7 +9,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -55,6 +58,15 @@ final class TestData {
         "qwen35",
         "smollm",
         "starcoder");
+  }
+
+  /** One name for each set of rules that a pre-tokenizer can follow. */
+  static Collection<String> preTokenizers() {
+    Map<PreTokenizerRules, String> names = new LinkedHashMap<>();
+    for (String name : PreTokenizerRules.names()) {
+      names.putIfAbsent(PreTokenizerRules.named(name).orElseThrow(), name);
+    }
+    return names.values();
   }
 
   /** The metadata of a vocabulary. */

@@ -9,8 +9,9 @@ import java.util.Locale;
 import java.util.function.ToIntFunction;
 
 /**
- * Measures what {@code docs/decisions/tokenizer.md} reports, in a fresh JVM: {@code TokenizerTimes
- * own|djl VOCABULARY.gguf TEXT}. {@code ci/} has no part in it.
+ * Measures what {@code docs/decisions/tokenizer.md} reports, in a fresh JVM whose heap is resident
+ * from the start ({@code -Xms512m -Xmx512m -XX:+AlwaysPreTouch}): {@code TokenizerTimes own|djl
+ * VOCABULARY.gguf TEXT}.
  */
 final class TokenizerTimes {
   private static final int MEGABYTE = 1 << 20;
@@ -18,12 +19,18 @@ final class TokenizerTimes {
   private TokenizerTimes() {}
 
   public static void main(String[] arguments) throws IOException {
-    GgufMetadata metadata = GgufFile.open(Path.of(arguments[1])).metadata();
-    String text = Files.readString(Path.of(arguments[2]));
-    long before = residentKilobytes();
     long start = System.nanoTime();
+    GgufMetadata metadata = GgufFile.open(Path.of(arguments[1])).metadata();
+    report("open the file", start);
+    String text = Files.readString(Path.of(arguments[2]));
+    long live = liveBytes();
+    long resident = residentKilobytes();
+    start = System.nanoTime();
     ToIntFunction<String> tokenCount = counter(arguments[0], metadata);
-    report("load", start);
+    report("load the tokenizer", start);
+    System.out.printf(
+        "it takes %d MB of heap and %d MB elsewhere%n",
+        (liveBytes() - live) >> 20, (residentKilobytes() - resident) >> 10);
     start = System.nanoTime();
     int tokens = tokenCount.applyAsInt(text);
     report("first text, " + text.length() + " characters, " + tokens + " tokens", start);
@@ -40,8 +47,6 @@ final class TokenizerTimes {
       tokenCount.applyAsInt(part.repeat(MEGABYTE));
       report(MEGABYTE + " times \"" + part + "\"", start);
     }
-    System.gc();
-    System.out.printf("resident: %d MB more%n", (residentKilobytes() - before) / 1024);
   }
 
   private static ToIntFunction<String> counter(String which, GgufMetadata metadata) {
@@ -55,6 +60,11 @@ final class TokenizerTimes {
 
   private static void report(String what, long start) {
     System.out.printf(Locale.ROOT, "%s: %.0f ms%n", what, (System.nanoTime() - start) / 1e6);
+  }
+
+  private static long liveBytes() {
+    System.gc();
+    return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
   }
 
   /** Linux only; elsewhere 0. */

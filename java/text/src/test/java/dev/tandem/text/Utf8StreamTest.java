@@ -1,7 +1,7 @@
 package dev.tandem.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.lang.management.ManagementFactory;
@@ -106,12 +106,14 @@ class Utf8StreamTest {
     threads.getCurrentThreadAllocatedBytes();
     print(stream, ids);
     long before = threads.getCurrentThreadAllocatedBytes();
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 1000; i++) {
       print(stream, ids);
     }
     long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-    assertEquals(101L * TinyVocabulary.TEXT.getBytes(StandardCharsets.UTF_8).length, bytes[0]);
-    assertFalse(allocated > ids.length, allocated + " bytes for " + 100 * ids.length + " tokens");
+    assertEquals(1001L * TinyVocabulary.TEXT.getBytes(StandardCharsets.UTF_8).length, bytes[0]);
+    // A class that is loaded meanwhile may cost some bytes; a byte per hundred tokens is none each.
+    int tokens = 1000 * ids.length;
+    assertTrue(allocated < tokens / 100, allocated + " bytes for " + tokens + " tokens");
   }
 
   private static void print(TextStream stream, int[] ids) {

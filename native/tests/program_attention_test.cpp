@@ -1,0 +1,186 @@
+// Attention over long contexts through the C interface: however the operation is cut (a chunk per piece of context, or per
+// token and KV head), the bits are the same, and near double precision.
+#include <algorithm>
+#include <numeric>
+
+#include "c_interface.h"
+#include "core/kv_layout.h"
+
+namespace td::testing {
+namespace {
+
+struct Context {
+  int kvHeads, group, headSize, positions;
+  std::vector<float> q, k, v;  // per position
+
+  Context(Random& random, int kvHeads, int group, int headSize, int positions)
+      : kvHeads(kvHeads),
+        group(group),
+        headSize(headSize),
+        positions(positions),
+        q(random.normals(int64_t{positions} * kvHeads * group * headSize)),
+        k(random.normals(int64_t{positions} * kvHeads * headSize)),
+        v(random.normals(int64_t{positions} * kvHeads * headSize)) {}
+
+  int width() const { return kvHeads * group * headSize; }
+  int kvWidth() const { return kvHeads * headSize; }
+  float scale() const { return static_cast<float>(1 / std::sqrt(headSize)); }
+};
+
+std::vector<int32_t> permutation(Random& random, int count) {
+  std::vector<int32_t> values(static_cast<size_t>(count));
+  std::iota(values.begin(), values.end(), 0);
+  for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[static_cast<size_t>(random.between(0, static_cast<int64_t>(i) - 1))]);
+  return values;
+}
+
+// A context in the cache of a device, in random blocks of the second of two layers; attention for any of its tokens.
+class CachedContext {
+ public:
+  CachedContext(Random& random, const Context& context, td_isa isa, int threads)
+      : c_(context),
+        device_(openDevice(isa, threads)),
+        count_(device_, 1),
+        positions_(device_, c_.positions),
+        tables_(device_, c_.positions),
+        blocks_(device_, permutation(random, kMargin + (c_.positions + kKvTokens - 1) / kKvTokens)),
+        pool_(device_, blocks_.size() * layerElements() * 2),
+        q_(device_, c_.q),
+        k_(device_, c_.k),
+        v_(device_, c_.v),
+        out_(device_, int64_t{c_.positions} * c_.width()),
+        store_(td_program_create(device_)),
+        attend_(td_program_create(device_)) {
+    pool_.fill(0xffff);
+    std::iota(positions_.data(), positions_.data() + c_.positions, 0);
+    tables_.fill(kMargin);
+    count_[0] = c_.positions;
+    const int64_t layer = 2 * layerElements();
+    ok(td_program_extent(store_, tensorOf(store_, count_, 1)));
+    ok(td_op_store_kv(store_, tensorOf(store_, k_, c_.kvWidth()), tensorOf(store_, v_, c_.kvWidth()), tensorOf(store_, positions_, 1),
+                      tensorOf(store_, tables_, 1), tensorOf(store_, blocks_, 1), tensorOf(store_, pool_, 2 * layerElements()), layer,
+                      c_.headSize));
+    ok(td_program_finish(store_));
+    EXPECT_EQ(0, td_program_run(store_, 0)) << errorMessage();
+    ok(td_program_extent(attend_, tensorOf(attend_, count_, 1)));
+    ok(td_op_attention(attend_, tensorOf(attend_, q_, c_.width()), tensorOf(attend_, positions_, 1), tensorOf(attend_, tables_, 1),
+                       tensorOf(attend_, blocks_, 1), tensorOf(attend_, pool_, 2 * layerElements()), tensorOf(attend_, out_, c_.width()),
+                       layer, c_.headSize, c_.kvHeads, c_.scale()));
+    ok(td_program_finish(attend_));
+  }
+
+  // One row of results per token.
+  std::vector<std::vector<float>> attend(const std::vector<int32_t>& tokens) {
+    count_[0] = static_cast<int32_t>(tokens.size());
+    const int64_t width = c_.width();
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      positions_[static_cast<int64_t>(i)] = tokens[i];
+      std::copy_n(c_.q.data() + tokens[i] * width, width, &q_[static_cast<int64_t>(i) * width]);
+    }
+    out_.fill(notANumber());
+    EXPECT_EQ(0, td_program_run(attend_, 0)) << errorMessage();
+    std::vector<std::vector<float>> rows;
+    for (int64_t i = 0; i < count_[0]; ++i) rows.emplace_back(&out_[i * width], &out_[i * width] + width);
+    return rows;
+  }
+
+ private:
+  static constexpr int kMargin = 3;  // entries of the block table that belong to nobody
+
+  int64_t layerElements() const { return c_.kvHeads * kvHeadElements(c_.headSize); }
+
+  const Context& c_;
+  Device device_;
+  Buffer<int32_t> count_, positions_, tables_, blocks_;
+  Buffer<uint16_t> pool_;
+  Buffer<float> q_, k_, v_, out_;
+  Program store_, attend_;
+};
+
+double inHalf(float value) { return halfToFloat(floatToHalf(value)); }
+
+// As kernels_attention_test.cpp has it for a piece; joining a piece adds an exponential and three roundings.
+std::vector<Bounded> expectedOf(const Context& c, int token) {
+  std::vector<Bounded> out;
+  const double joins = (token / kPiece + 1) * (1e-7 + 4 * kRounding);
+  for (int head = 0; head < c.kvHeads * c.group; ++head) {
+    const auto row = [&](const std::vector<float>& from, int position) {
+      return from.data() + int64_t{position} * c.kvWidth() + head / c.group * c.headSize;
+    };
+    const float* q = c.q.data() + int64_t{token} * c.width() + head * c.headSize;
+    std::vector<double> weights, errors;
+    double sum = 0, error = 0;
+    for (int j = 0; j <= token; ++j) {
+      double score = 0, sizes = 0;
+      for (int d = 0; d < c.headSize; ++d) {
+        const double product = q[d] * inHalf(row(c.k, j)[d]) * c.scale();
+        score += product;
+        sizes += std::abs(product);
+      }
+      weights.push_back(std::exp(score));
+      errors.push_back((c.headSize + 2) * kRounding * sizes + 20 * kRounding + 1e-7 + kPiece * kRounding + joins);
+      sum += weights.back();
+      error += weights.back() * errors.back();
+    }
+    for (int d = 0; d < c.headSize; ++d) {
+      Bounded element;
+      for (int j = 0; j <= token; ++j) {
+        const double part = weights[static_cast<size_t>(j)] / sum * inHalf(row(c.v, j)[d]);
+        element.value += part;
+        element.tolerance += std::abs(part) * (errors[static_cast<size_t>(j)] + error / sum + 2 * kRounding);
+      }
+      out.push_back(element);
+    }
+  }
+  return out;
+}
+
+class LongContext : public OnEachIsa {};
+
+TEST_P(LongContext, OneTokenInPiecesAndManyTokensWholeGiveTheSameBits) {
+  static constexpr int kHeadSizes[] = {8, 64, 80, 100, 128};
+  for (int round = 0; round < rounds(6); ++round) {
+    Random random("long context", static_cast<uint64_t>(round));
+    const int kvHeads = random.integer(1, 3), group = random.integer(1, 5), headSize = random.pick(kHeadSizes);
+    const int positions = random.chance(0.3) ? random.pick(std::initializer_list<int>{256, 257, 512, 513}) : random.integer(300, 1100);
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << kvHeads << " KV heads of " << headSize << " for " << group << " each, " << positions);
+    const Context context(random, kvHeads, group, headSize, positions);
+    // 4 * threads pairs or more are computed whole, fewer in pieces: one token on 8 threads in pieces, all on 1 thread whole.
+    CachedContext one(random, context, GetParam(), 8), many(random, context, GetParam(), 1), few(random, context, GetParam(), 3);
+    std::vector<int32_t> tokens(static_cast<size_t>(positions));
+    std::iota(tokens.begin(), tokens.end(), 0);
+    const auto all = many.attend(tokens);
+    for (int sample = 0; sample < 12; ++sample) {
+      const int token = sample == 0 ? positions - 1 : random.integer(0, positions - 1);
+      const auto& whole = all[static_cast<size_t>(token)];
+      ASSERT_TRUE(sameBits(one.attend({token})[0], whole)) << "token " << token;
+      // Tokens of different lengths together: some have fewer pieces than the longest.
+      const int other = random.integer(0, positions - 1);
+      const auto two = few.attend({other, token});
+      ASSERT_TRUE(sameBits(two[1], whole)) << "token " << token << " beside " << other;
+      ASSERT_TRUE(sameBits(two[0], all[static_cast<size_t>(other)])) << "token " << other << " beside " << token;
+      if (sample < 3) {
+        const auto expected = expectedOf(context, token);
+        for (size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(within(whole[i], expected[i])) << "token " << token << ", element " << i;
+      }
+    }
+  }
+}
+
+// More pieces than there is room for results: computed whole, though there are few pairs.
+TEST_P(LongContext, VeryLong) {
+  Random random("very long");
+  const Context context(random, 3, 1, 8, 9001);
+  CachedContext cache(random, context, GetParam(), 8);
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < 10; ++i) tokens.push_back(9000 - i * i);
+  const auto ten = cache.attend(tokens);  // 30 pairs of 36 pieces: 1,080 > 1,024
+  for (size_t i = 0; i < tokens.size(); ++i) ASSERT_TRUE(sameBits(cache.attend({tokens[i]})[0], ten[i])) << tokens[i];
+  const auto expected = expectedOf(context, 9000);
+  for (size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(within(ten[0][i], expected[i])) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, LongContext, ::testing::ValuesIn(isas()), isaOfTest);
+
+}  // namespace
+}  // namespace td::testing
