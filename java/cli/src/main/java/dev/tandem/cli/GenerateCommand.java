@@ -41,6 +41,8 @@ import picocli.CommandLine.Parameters;
 final class GenerateCommand implements Callable<Integer> {
 
   private static final int UNTIL_END = -1;
+  // Tokens that a large model may need seconds for: their bar comes at once.
+  private static final int LONG_PROMPT = 64;
 
   private final Streams streams;
   @Mixin private ModelOptions model;
@@ -162,14 +164,14 @@ final class GenerateCommand implements Callable<Integer> {
       GenerationOptions options,
       GenerationReport report) {
     int[] tokens = tokens(loaded, prompt);
-    Output output = new Output();
-    if (!json && !hidePrompt) {
-      streams.print(prompt);
+    Output output = new Output(json || hidePrompt ? "" : prompt);
+    if (tokens.length >= LONG_PROMPT) {
+      output.reading.show(0, tokens.length);
     }
     // Closed when all is said: then the process may end.
     try (Interrupt interrupt = new Interrupt(session::cancel);
         output) {
-      Generation generation = session.generate(tokens, options, output);
+      Generation generation = output.collect(session, tokens, options);
       if (json) {
         streams.print(
             Json.text(
@@ -179,8 +181,6 @@ final class GenerateCommand implements Callable<Integer> {
                     output.text.toString(StandardCharsets.UTF_8),
                     output.ids.toArray(),
                     generation)));
-      } else if (streams.isTerminal(Streams.Kind.OUT)) {
-        streams.print("\n"); // so that the shell's prompt begins a line; a file gets the text alone
       }
       if (stats || interrupt.happened() && !quiet) {
         streams.note(report.statistics(generation));
@@ -194,12 +194,31 @@ final class GenerateCommand implements Callable<Integer> {
     private final ProgressBar reading = new ProgressBar(streams, "reading the prompt");
     private final TokenBuffer ids = new TokenBuffer();
     private final ByteArrayOutputStream text = new ByteArrayOutputStream();
+    private final String before;
+    private boolean printed;
+
+    /** A text that goes before what is generated. */
+    Output(String before) {
+      this.before = before;
+    }
+
+    Generation collect(Session session, int[] tokens, GenerationOptions options) {
+      try {
+        return session.generate(tokens, options, this);
+      } finally {
+        if (printed && !json && streams.isTerminal(Streams.Kind.OUT)) {
+          streams.print("\n"); // so that what follows begins a line; a file gets the text alone
+        }
+      }
+    }
 
     @Override
     public void prompt(int read, int total) {
       reading.update(read, total);
       if (read == total) {
-        reading.hide();
+        reading.hide(); // it stood on the line where the text begins
+        streams.print(before);
+        printed = true;
       }
     }
 

@@ -200,7 +200,10 @@ final class InspectCommand implements Callable<Integer> {
     graph.ifPresent(g -> {
       document.put("parameters", g.parameters());
       document.put("kv_bytes_per_token", g.kvBytesPerPosition());
-      document.put("workload", Map.of("tokens", workload.tokens(), "context", workload.contexts()));
+      Map<String, Object> step = new LinkedHashMap<>();
+      step.put("tokens", workload.tokens());
+      step.put("context", workload.contexts());
+      document.put("workload", step);
       document.put("cost", cost(g.cost(workload)));
       List<Object> operators = new ArrayList<>();
       g.operators().forEach(o -> operators.add(operator(o, workload)));

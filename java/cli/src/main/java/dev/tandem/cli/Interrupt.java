@@ -18,7 +18,7 @@ final class Interrupt implements AutoCloseable {
 
   private final CountDownLatch ended = new CountDownLatch(1);
   private final Runnable cancel;
-  private final Thread hook = new Thread(this::atExit);
+  private final AtExit atExit;
   private volatile boolean happened;
 
   /**
@@ -28,11 +28,8 @@ final class Interrupt implements AutoCloseable {
    */
   Interrupt(Runnable cancel) {
     this.cancel = cancel;
-    try {
-      Runtime.getRuntime().addShutdownHook(hook);
-    } catch (IllegalStateException e) {
-      happened = true; // The process ends already.
-    }
+    atExit = new AtExit(this::cancelAndWait);
+    happened |= atExit.isTooLate();
   }
 
   /** Whether the process was told to end. */
@@ -43,14 +40,10 @@ final class Interrupt implements AutoCloseable {
   @Override
   public void close() {
     ended.countDown();
-    try {
-      Runtime.getRuntime().removeShutdownHook(hook);
-    } catch (IllegalStateException e) {
-      // The process ends, and the hook goes on now.
-    }
+    atExit.close();
   }
 
-  private void atExit() {
+  private void cancelAndWait() {
     happened = true;
     try {
       // Again and again: work that has not begun yet begins without a mark.

@@ -5,6 +5,7 @@ import dev.tandem.model.ModelFormatException;
 import dev.tandem.runtime.RuntimeFailure;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -32,9 +33,9 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Try:",
-      "  tandem generate \"Once upon a time\"     a story from the built-in model",
-      "  tandem generate -m model.gguf \"Hello\"  any GGUF model of the Llama family",
-      "  tandem inspect -m model.gguf           what is in a model, and what it costs",
+      "  tandem generate \"Once upon a time\"      a story from the built-in model",
+      "  tandem generate -m model.gguf \"Hello\"   any GGUF model of the Llama family",
+      "  tandem inspect -m model.gguf            what is in a model, and what it costs",
       "",
       "'tandem COMMAND --help' tells more.",
       "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
@@ -93,7 +94,8 @@ public final class Main implements Callable<Integer> {
     CommandLine line = new CommandLine(main, new Factory(streams));
     addCommands(line, words);
     layOutHelp(line);
-    line.setOut(streams.writer())
+    StringWriter help = new StringWriter();
+    line.setOut(new PrintWriter(help))
         .setErr(new PrintWriter(streams.err(), true))
         .setColorScheme(CommandLine.Help.defaultColorScheme(ansi(streams)))
         .setUsageHelpLongOptionsMaxWidth(30)
@@ -109,8 +111,10 @@ public final class Main implements Callable<Integer> {
             (problem, unused) -> main.usage(Words.of(problem), problem.getCommandLine()))
         .setExecutionExceptionHandler((failure, command, unused) -> main.failed(failure, command));
     try {
-      return line.execute(words);
-    } catch (Error e) {
+      int code = line.execute(words);
+      streams.print(help.toString());
+      return code;
+    } catch (RuntimeException | Error e) {
       return main.failed(e, line); // no library for this machine, no memory ...
     }
   }

@@ -10,7 +10,8 @@ import java.nio.file.Path;
 
 /**
  * Writes a float32 matrix in NumPy's format, version 1.0, row by row. A file that was not written
- * to its last row is deleted: nobody should take it for the result.
+ * to its last row is deleted, also if the process is interrupted: nobody should take it for the
+ * result.
  *
  * <pre>
  *   93 "NUMPY" 1 0 | length of the header (2 bytes) | header: a Python dictionary, spaces, line feed | rows
@@ -24,7 +25,8 @@ final class NpyWriter implements AutoCloseable {
   private final Path file;
   private final OutputStream out;
   private final byte[] row;
-  private int rowsLeft;
+  private final AtExit atExit = new AtExit(this::deleteIncomplete);
+  private volatile int rowsLeft;
 
   /**
    * Creates or overwrites a file.
@@ -39,6 +41,7 @@ final class NpyWriter implements AutoCloseable {
       out = new BufferedOutputStream(Files.newOutputStream(file), 1 << 16);
       out.write(header(rows, columns));
     } catch (IOException e) {
+      atExit.close();
       throw Failure.of(file, e);
     }
   }
@@ -69,12 +72,23 @@ final class NpyWriter implements AutoCloseable {
 
   @Override
   public void close() {
-    try (out) {
-      if (rowsLeft > 0 && Files.isRegularFile(file)) {
-        Files.delete(file);
-      }
+    atExit.close();
+    try {
+      out.close();
     } catch (IOException e) {
       throw Failure.of(file, e);
+    } finally {
+      deleteIncomplete();
+    }
+  }
+
+  private void deleteIncomplete() {
+    if (rowsLeft > 0 && Files.isRegularFile(file)) {
+      try {
+        Files.delete(file);
+      } catch (IOException e) {
+        // It stays; the command fails anyway.
+      }
     }
   }
 }

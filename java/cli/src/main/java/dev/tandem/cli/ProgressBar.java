@@ -1,5 +1,7 @@
 package dev.tandem.cli;
 
+import java.util.Optional;
+
 /** A bar on standard error for work that takes long; on no terminal, nothing. */
 final class ProgressBar implements AutoCloseable {
 
@@ -11,38 +13,40 @@ final class ProgressBar implements AutoCloseable {
 
   private final Streams streams;
   private final String label;
-  private final boolean terminal;
   private final long started = System.nanoTime();
-  // Ctrl-C: the shell's prompt should not follow half a bar.
-  private final Thread atExit = new Thread(this::hideForGood);
+  // The shell's prompt should not follow half a bar.
+  private Optional<AtExit> atExit = Optional.empty();
   private long shown;
   private boolean visible;
-  private boolean registered;
   private boolean ended;
 
   ProgressBar(Streams streams, String label) {
     this.streams = streams;
     this.label = label;
-    this.terminal = streams.isTerminal(Streams.Kind.ERR);
+    this.ended = !streams.isTerminal(Streams.Kind.ERR);
   }
 
-  /** So much of the whole is done. */
+  /** So much of the whole is done; shown from time to time. */
   synchronized void update(long done, long total) {
-    if (!terminal || ended || total <= 0) {
+    long now = System.nanoTime();
+    if (now - started > PATIENCE_NANOS && now - shown > BETWEEN_NANOS) {
+      show(done, total);
+    }
+  }
+
+  /** So much of the whole is done; shown now. */
+  synchronized void show(long done, long total) {
+    if (ended || total <= 0) {
       return;
     }
-    long now = System.nanoTime();
-    if (now - started > PATIENCE_NANOS && now - shown > BETWEEN_NANOS && register()) {
-      shown = now;
-      visible = true;
-      int filled = (int) (WIDTH * done / total);
-      streams
-          .err()
-          .print(
-              "\r%s [%s%s] %3d %%"
-                  .formatted(
-                      label, "#".repeat(filled), "-".repeat(WIDTH - filled), 100 * done / total));
+    if (atExit.isEmpty()) {
+      atExit = Optional.of(new AtExit(this::end));
     }
+    shown = System.nanoTime();
+    visible = true;
+    int filled = (int) (WIDTH * done / total);
+    String bar = "#".repeat(filled) + "-".repeat(WIDTH - filled);
+    streams.err().print("\r%s [%s] %3d %%".formatted(label, bar, 100 * done / total));
   }
 
   /** Takes the bar away; it comes back with the next update. */
@@ -55,31 +59,12 @@ final class ProgressBar implements AutoCloseable {
 
   @Override
   public void close() {
-    hideForGood();
-    if (registered) {
-      try {
-        Runtime.getRuntime().removeShutdownHook(atExit);
-      } catch (IllegalStateException e) {
-        // The process ends already.
-      }
-    }
+    end();
+    atExit.ifPresent(AtExit::close);
   }
 
-  private synchronized void hideForGood() {
+  private synchronized void end() {
     hide();
     ended = true;
-  }
-
-  /** False if the process ends already. */
-  private boolean register() {
-    if (!registered) {
-      try {
-        Runtime.getRuntime().addShutdownHook(atExit);
-        registered = true;
-      } catch (IllegalStateException e) {
-        ended = true;
-      }
-    }
-    return registered;
   }
 }

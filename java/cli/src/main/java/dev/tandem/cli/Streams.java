@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
-import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,23 +79,6 @@ record Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> term
       }
       throw new Failure("standard output cannot be written: " + reason);
     }
-  }
-
-  /** Standard output for those who print to a writer. */
-  PrintWriter writer() {
-    OutputStream checked =
-        new OutputStream() {
-          @Override
-          public void write(int b) {
-            write(new byte[] {(byte) b}, 0, 1);
-          }
-
-          @Override
-          public void write(byte[] bytes, int offset, int length) {
-            Streams.this.write(bytes, offset, length);
-          }
-        };
-    return new PrintWriter(checked, true, StandardCharsets.UTF_8);
   }
 
   /** Writes a line to standard error. */

@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -33,6 +34,9 @@ import picocli.CommandLine.Option;
     },
     hidden = true)
 final class SynthCommand implements Callable<Integer> {
+
+  // Far beyond any model, and products of two still fit into a long.
+  private static final int LARGEST_SIZE = 1 << 24;
 
   private final Streams streams;
 
@@ -154,19 +158,33 @@ final class SynthCommand implements Callable<Integer> {
 
   private ModelShape shape() {
     ModelShape known = ModelShape.named(shape);
-    return new ModelShape(
-        known.name(),
-        layers.orElse(known.layers()),
-        width.orElse(known.width()),
-        heads.orElse(known.heads()),
-        kvHeads.orElse(known.kvHeads()),
-        headSize.orElse(known.headSize()),
-        feedForward.orElse(known.feedForward()),
-        vocabulary.orElse(known.vocabulary()),
-        context.orElse(known.context()),
-        known.ropeBase(),
-        known.tiedEmbeddings() && !untied,
-        known.normEpsilon());
+    ModelShape wanted =
+        new ModelShape(
+            known.name(),
+            layers.orElse(known.layers()),
+            width.orElse(known.width()),
+            heads.orElse(known.heads()),
+            kvHeads.orElse(known.kvHeads()),
+            headSize.orElse(known.headSize()),
+            feedForward.orElse(known.feedForward()),
+            vocabulary.orElse(known.vocabulary()),
+            context.orElse(known.context()),
+            known.ropeBase(),
+            known.tiedEmbeddings() && !untied,
+            known.normEpsilon());
+    long largest =
+        LongStream.of(
+                wanted.layers(),
+                wanted.width(),
+                (long) wanted.heads() * wanted.headSize(),
+                wanted.feedForward(),
+                wanted.vocabulary())
+            .max()
+            .getAsLong();
+    if (largest > LARGEST_SIZE) {
+      throw Failure.usage("a size of %d is too large; at most %d".formatted(largest, LARGEST_SIZE));
+    }
+    return wanted;
   }
 
   /** The names of the known shapes, for the help. */

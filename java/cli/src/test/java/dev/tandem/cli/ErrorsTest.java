@@ -30,58 +30,58 @@ class ErrorsTest {
 
   @ParameterizedTest
   @CsvSource(
-      delimiter = '|',
+      delimiter = '~',
       value = {
-        "generate x --temp -1     | --temp -1.0 is not possible: from 0 on; 0 always takes the"
+        "generate x --temp -1     ~ --temp -1.0 is not possible: from 0 on; 0 always takes the"
             + " likeliest token",
-        "generate x --temp NaN    | --temp NaN is not possible: from 0 on; 0 always takes the"
+        "generate x --temp NaN    ~ --temp NaN is not possible: from 0 on; 0 always takes the"
             + " likeliest token",
-        "generate x --temp Infinity | --temp Infinity is not possible: from 0 on; 0 always takes"
+        "generate x --temp Infinity ~ --temp Infinity is not possible: from 0 on; 0 always takes"
             + " the likeliest token",
-        "generate x --temp warm   | Invalid value for option '--temp': 'warm' is no number",
-        "generate x --top-k 0     | --top-k 0 is not possible: from 1 to 256",
-        "generate x --top-k 257   | --top-k 257 is not possible: from 1 to 256",
-        "generate x -n -2         | -n -2 is not possible: from 0 on, or -1 until the text ends",
-        "generate x -n many       | Invalid value for option '--predict': 'many' is no whole number"
+        "generate x --temp warm   ~ Invalid value for option '--temp': 'warm' is no number",
+        "generate x --top-k 0     ~ --top-k 0 is not possible: from 1 to 256",
+        "generate x --top-k 257   ~ --top-k 257 is not possible: from 1 to 256",
+        "generate x -n -2         ~ -n -2 is not possible: from 0 on, or -1 until the text ends",
+        "generate x -n many       ~ Invalid value for option '--predict': 'many' is no whole number"
             + " up to 2147483647",
-        "generate x -n 3000000000 | Invalid value for option '--predict': '3000000000' is no whole"
+        "generate x -n 3000000000 ~ Invalid value for option '--predict': '3000000000' is no whole"
             + " number up to 2147483647",
-        "generate x -n            | Missing required parameter for option '--predict' (N)",
-        "generate x -s abc        | Invalid value for option '--seed': 'abc' is no whole number of"
+        "generate x -n            ~ Missing required parameter for option '--predict' (N)",
+        "generate x -s abc        ~ Invalid value for option '--seed': 'abc' is no whole number of"
             + " at most 64 bits",
-        "generate x -t 0          | -t 0 is not possible: from 1 to 1024 threads",
-        "generate x -t 1025       | -t 1025 is not possible: from 1 to 1024 threads",
-        "generate x -c 0          | -c 0 is not possible: at least 1 token",
-        "generate x -b 0          | -b 0 is not possible: at least 1 token per step",
-        "generate x y             | 'y' is one argument too many: a text of several words needs"
+        "generate x -t 0          ~ -t 0 is not possible: from 1 to 1024 threads",
+        "generate x -t 1025       ~ -t 1025 is not possible: from 1 to 1024 threads",
+        "generate x -c 0          ~ -c 0 is not possible: at least 1 token",
+        "generate x -b 0          ~ -b 0 is not possible: at least 1 token per step",
+        "generate x y             ~ 'y' is one argument too many: a text of several words needs"
             + " quotes",
-        "generate x --tmp 0       | there is no option '--tmp'; did you mean '--temp'?",
-        "generate x --temperature 0 | there is no option '--temperature'; did you mean '--temp'?",
-        "generate -x              | there is no option '-x'; a text that begins with - stands"
+        "generate x --tmp 0       ~ there is no option '--tmp'; did you mean '--temp'?",
+        "generate x --temperature 0 ~ there is no option '--temperature'; did you mean '--temp'?",
+        "generate -x              ~ there is no option '-x'; a text that begins with - stands"
             + " behind --",
-        "inspect model.gguf       | 'model.gguf' belongs to no option",
-        "inspect --tokens 0       | --tokens 0 is not possible: at least 1 token",
-        "inspect --context 0      | --context 0 is not possible: at least 1 token",
-        "tokenize x -f y          | the text is named twice: choose one of TEXT and -f",
-        "tokenize -0              | -0 prints ids only: add --ids",
-        "tokenize -0 --ids x      | -0 reads many texts from standard input or -f: leave out TEXT",
-        "logits --tokens 1        | Missing required option: '--output=FILE'",
-        "logits -o x              | Missing required argument (specify one of these): (--tokens=IDS"
+        "inspect model.gguf       ~ 'model.gguf' belongs to no option",
+        "inspect --tokens 0       ~ --tokens 0 is not possible: at least 1 token",
+        "inspect --context 0      ~ --context 0 is not possible: at least 1 token",
+        "tokenize x -f y          ~ the text is named twice: choose one of TEXT and -f",
+        "tokenize -0              ~ -0 prints ids only: add --ids",
+        "tokenize -0 --ids x      ~ -0 reads many texts from standard input or -f: leave out TEXT",
+        "logits --tokens 1        ~ Missing required option: '--output=FILE'",
+        "logits -o x              ~ Missing required argument (specify one of these): (--tokens=IDS"
             + " | --tokens-file=FILE)",
-        "logits --tokens 1 --tokens-file y -o x | --tokens=IDS, --tokens-file=FILE are mutually"
+        "logits --tokens 1 --tokens-file y -o x ~ --tokens=IDS, --tokens-file=FILE are mutually"
             + " exclusive (specify only one)",
-        "logits --tokens , -o x   | --tokens holds no token ids: give at least one",
-        "logits --tokens 1,x -o x | --tokens with 'x' is not possible: token ids are whole numbers",
-        "logits --tokens 1 --last 0 -o x | --last 0 is not possible: at least 1 row",
-        "bench model -p -1        | -p -1 is not possible: 0 or more tokens",
-        "bench model -n 4,-2      | -n -2 is not possible: 0 or more tokens",
-        "bench model -d -1        | -d -1 is not possible: 0 or more tokens",
-        "bench model -r 0         | -r 0 is not possible: at least once",
-        "bench model -p 0 -n 0    | nothing to measure: give -p or -n more than 0 tokens",
-        "bench modl               | there is no command 'modl'; did you mean 'model'?",
-        "genrate x                | there is no command 'genrate'; did you mean 'generate'?",
-        "chat                     | there is no command 'chat'",
-        "-m x                     | there is no option '-m'; options of a command stand behind it",
+        "logits --tokens , -o x   ~ --tokens holds no token ids: give at least one",
+        "logits --tokens 1,x -o x ~ --tokens with 'x' is not possible: token ids are whole numbers",
+        "logits --tokens 1 --last 0 -o x ~ --last 0 is not possible: at least 1 row",
+        "bench model -p -1        ~ -p -1 is not possible: 0 or more tokens",
+        "bench model -n 4,-2      ~ -n -2 is not possible: 0 or more tokens",
+        "bench model -d -1        ~ -d -1 is not possible: 0 or more tokens",
+        "bench model -r 0         ~ -r 0 is not possible: at least once",
+        "bench model -p 0 -n 0    ~ nothing to measure: give -p or -n more than 0 tokens",
+        "bench modl               ~ there is no command 'modl'; did you mean 'model'?",
+        "genrate x                ~ there is no command 'genrate'; did you mean 'generate'?",
+        "chat                     ~ there is no command 'chat'",
+        "-m x                     ~ there is no option '-m'; options of a command stand behind it",
       })
   void wrongUsageIsToldInALine(String words, String message) {
     Tandem.Result result = run(words.strip().split(" "));

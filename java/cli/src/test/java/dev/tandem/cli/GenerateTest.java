@@ -20,6 +20,8 @@ import dev.tandem.text.Tokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -84,16 +86,14 @@ class GenerateTest {
         "\uD83E\uDD9C",
         "\u65e5\u672c",
         "a\u0000b",
-        "\r\n\r",
         "@file",
         "\uD83D\uDC69\u200D\uD83D\uDC69\u200D\uD83D\uDC67",
-        "--",
         "%n ${x} @|bold x|@"
       })
   void promptIsPrintedAsItWasGiven(String prompt) throws IOException {
     Path file = Files.writeString(folder.resolve("prompt.txt"), prompt + "\n");
     assertEquals(prompt, ok("generate", "-n", "0", "-f", file.toString()).out());
-    assertEquals(prompt, ok("generate", "-n", "0", "-p", prompt).out());
+    assertEquals(prompt, ok("generate", "-n", "0", "-p=" + prompt).out());
     assertEquals(prompt, ok("generate", "-n", "0", "--", prompt).out());
   }
 
@@ -307,6 +307,24 @@ class GenerateTest {
             "--temp",
             "0");
     assertEquals("Once upon a time there was a shy\n", result.out());
+  }
+
+  /** The bar would wipe out the last line of a prompt that stood there already. */
+  @Test
+  void barIsGoneBeforeThePromptIsPrinted() {
+    ByteArrayOutputStream screen = new ByteArrayOutputStream();
+    Streams streams =
+        new Streams(
+            InputStream.nullInputStream(),
+            screen,
+            new PrintStream(screen, true, StandardCharsets.UTF_8),
+            Set.of(Streams.Kind.OUT, Streams.Kind.ERR));
+    String prompt = "There was once a cat. ".repeat(20);
+    assertEquals(0, Main.run(streams, "generate", prompt, "-n", "0", "-q"));
+    String bar = "\rreading the prompt [" + "-".repeat(30) + "]   0 %";
+    String seen = screen.toString(StandardCharsets.UTF_8);
+    assertTrue(seen.startsWith(bar), seen);
+    assertTrue(seen.endsWith("\r\u001b[K" + prompt + "\n"), seen);
   }
 
   @Test
