@@ -14,7 +14,10 @@ import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.Device;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 
 /**
  * A loaded model that runs steps. A step takes tokens of one or many sequences, writes their keys
@@ -35,6 +38,7 @@ public final class Engine implements AutoCloseable {
 
   // Below this a context is of no use; a model that leaves less room is refused.
   private static final int LEAST_KV_TOKENS = 256;
+  private static final int MOST_KV_TOKENS = 1 << 28;
 
   private final Model model;
   private final Device device;
@@ -48,6 +52,7 @@ public final class Engine implements AutoCloseable {
   private KvSequence[] pending = new KvSequence[8];
   private int[] pendingTokens = new int[8];
   private int pendingCount;
+  private boolean closed;
 
   private Engine(
       Model model,
@@ -85,20 +90,19 @@ public final class Engine implements AutoCloseable {
     WeightStore weights = new WeightStore(model.file(), graph, options.weights());
     Device device = Device.open(options.device());
     try {
-      StepCapacity one = new StepCapacity(options.stepTokens(), options.stepOutputs(), 1);
-      long work = new ProgramCompiler(device, graph, one, 1).workBytes();
-      int blocks = kvBlocks(model, options, available, weights.bytes(), work);
-      StepCapacity capacity = new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+      MemoryNeed memory = memoryNeed(model, options, within(available, options), device, weights);
+      int blocks = Math.toIntExact(memory.kv() / ProgramCompiler.kvBlockBytes(graph));
+      StepCapacity capacity = stepCapacity(options, blocks);
       ProgramCompiler compiler = new ProgramCompiler(device, graph, capacity, blocks);
       weights.load(device, progress);
       StepBlock step = new StepBlock(device, capacity);
-      CompiledModel compiled = compiler.compile(model.file(), weights, step);
-      MemoryNeed memory =
-          new MemoryNeed(
-              weights.bytes(),
-              compiler.kvBytes(),
-              device.memoryUsed() - weights.bytes() - compiler.kvBytes());
-      return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+      try {
+        CompiledModel compiled = compiler.compile(model.file(), weights, step);
+        return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+      } catch (RuntimeException e) {
+        step.close();
+        throw e;
+      }
     } catch (RuntimeException e) {
       weights.close();
       device.close();
@@ -106,23 +110,49 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private static int kvBlocks(
-      Model model, EngineOptions options, OptionalLong available, long weights, long work) {
+  /** What may be allocated: what the machine has left, within the device's own limit. */
+  private static OptionalLong within(OptionalLong available, EngineOptions options) {
+    long limit = options.device().memoryLimitBytes();
+    return limit == 0
+        ? available
+        : OptionalLong.of(Math.min(limit, available.orElse(Long.MAX_VALUE)));
+  }
+
+  private static StepCapacity stepCapacity(EngineOptions options, int blocks) {
+    return new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+  }
+
+  /** Chooses the size of the KV cache, so that everything fits; nothing is allocated yet. */
+  private static MemoryNeed memoryNeed(
+      Model model,
+      EngineOptions options,
+      OptionalLong available,
+      Device device,
+      WeightStore weights) {
     int trained = model.graph().hyperparameters().trainedContext();
-    long blockBytes = ProgramCompiler.kvBlockBytes(model.graph());
     int wanted = options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
-    if (wanted < 1) {
-      throw new EngineException("context: " + wanted + " tokens are not possible; at least 1");
+    if (wanted < 1 || wanted > MOST_KV_TOKENS) {
+      throw new EngineException(
+          "context: %d tokens are not possible; 1 to %d are".formatted(wanted, MOST_KV_TOKENS));
     }
     int blocks = KvCache.blocksFor(wanted);
-    MemoryNeed need = new MemoryNeed(weights, blocks * blockBytes, work);
+    StepCapacity one = stepCapacity(options, 1);
+    long work = new ProgramCompiler(device, model.graph(), one, 1).workBytes();
+    IntFunction<MemoryNeed> needOf =
+        count ->
+            new MemoryNeed(
+                weights.bytes(),
+                count * ProgramCompiler.kvBlockBytes(model.graph()),
+                work + StepBlock.bytes(stepCapacity(options, count)));
+    MemoryNeed need = needOf.apply(blocks);
     if (available.isEmpty() || need.total() <= available.getAsLong()) {
-      return blocks;
+      return need;
     }
-    long fitting = (available.getAsLong() - weights - work) / blockBytes;
+    int fitting =
+        mostThatFit(blocks, count -> needOf.apply(count).total() <= available.getAsLong());
     int least = KvCache.blocksFor(Math.min(trained, LEAST_KV_TOKENS));
     if (options.kvTokens().isEmpty() && fitting >= least) {
-      return (int) fitting;
+      return needOf.apply(fitting);
     }
     throw new EngineException(
         "%s needs %s of memory, and %s are available; %s"
@@ -136,6 +166,23 @@ public final class Engine implements AutoCloseable {
                         + " tokens (-c)"
                     : "free memory, choose a smaller quantisation, or keep the weights in the"
                         + " mapped file (--no-repack)"));
+  }
+
+  /** The largest number below {@code tooMany} that fits, 0 if none does. */
+  private static int mostThatFit(int tooMany, IntPredicate fits) {
+    int most = 0;
+    int low = 1;
+    int high = tooMany - 1;
+    while (low <= high) {
+      int middle = low + (high - low) / 2;
+      if (fits.test(middle)) {
+        most = middle;
+        low = middle + 1;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return most;
   }
 
   public Model model() {
@@ -168,20 +215,36 @@ public final class Engine implements AutoCloseable {
 
   /** Starts putting together a new step. */
   public void begin() {
+    requireOpen();
     step.clear();
     pendingCount = 0;
   }
 
   /**
-   * Adds the next tokens of a sequence to the step; a sequence may be added once per step.
+   * Adds the next tokens of a sequence to the step. If it throws, nothing is added.
    *
+   * @param sequence not yet in this step
    * @param tokens holds the ids at {@code [from, from + count)}
    * @return the row of the first output in the step block's results (none: what it would be)
    * @throws EngineException if the KV cache is full
    * @throws IllegalStateException if the step is full
    */
   public int add(KvSequence sequence, int[] tokens, int from, int count, Outputs outputs) {
+    requireOpen();
+    Objects.checkFromIndexSize(from, count, tokens.length);
+    for (int i = 0; i < pendingCount; i++) {
+      if (pending[i] == sequence) {
+        throw new IllegalArgumentException("the sequence is in this step already");
+      }
+    }
+    int outputCount =
+        switch (outputs) {
+          case NONE -> 0;
+          case LAST -> Math.min(count, 1);
+          case ALL -> count;
+        };
     int length = sequence.length();
+    step.requireRoom(count, outputCount, 0);
     if (!cache.reserve(sequence, length + count)) {
       throw new EngineException(
           "the KV cache is full: %d of %d blocks are free, %d more are needed"
@@ -194,7 +257,7 @@ public final class Engine implements AutoCloseable {
     int firstOutput = step.outputs();
     for (int i = 0; i < count; i++) {
       int row = step.addToken(tokens[from + i], length + i, table);
-      if (outputs == Outputs.ALL || (outputs == Outputs.LAST && i == count - 1)) {
+      if (i >= count - outputCount) {
         step.addOutput(row);
       }
     }
@@ -212,12 +275,19 @@ public final class Engine implements AutoCloseable {
    * before.
    */
   public void run(AbortFlag flag) {
+    requireOpen();
     step.seal();
     compiled.run(flag);
     for (int i = 0; i < pendingCount; i++) {
       pending[i].advance(pendingTokens[i]);
     }
     pendingCount = 0;
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException(model.name() + " is closed");
+    }
   }
 
   /** Elements of a row of logits. */
@@ -227,11 +297,14 @@ public final class Engine implements AutoCloseable {
 
   /** Copies an output's logits of the last step into a direct buffer: float32, native order. */
   public void readLogits(int output, ByteBuffer destination) {
+    requireOpen();
     compiled.readLogits(output, destination);
   }
 
+  /** Gives back all memory. Closing twice does nothing; any other use afterwards is an error. */
   @Override
   public void close() {
+    closed = true;
     compiled.close();
     step.close();
     weights.close();

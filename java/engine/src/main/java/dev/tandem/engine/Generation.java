@@ -6,7 +6,8 @@ import java.time.Duration;
  * How a generation went.
  *
  * @param reason why it ended
- * @param promptTokens tokens read, those that were in the cache already not counted
+ * @param promptTokens tokens read before the first was sampled, those that were in the cache
+ *     already not counted
  * @param generatedTokens tokens announced to the listener
  * @param firstToken from the call to the first sampled token: reading the prompt
  * @param decode time to generate, from the first sampled token on

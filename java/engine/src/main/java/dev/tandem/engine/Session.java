@@ -10,8 +10,10 @@ import dev.tandem.text.Vocabulary;
 import java.time.Duration;
 
 /**
- * A text in the making: its place in the KV cache, and the generation that goes on in it. One
- * generation at a time; {@link #cancel} may come from any thread.
+ * A text in the making: its place in the KV cache, and the generation that goes on in it. Each
+ * generation continues the text of those before it. Safe for use from many threads: generations of
+ * one session follow one another, {@link #cancel} ends the one that goes on, and {@link #reset} and
+ * {@link #close} wait for its end.
  */
 public final class Session implements AutoCloseable {
 
@@ -21,7 +23,10 @@ public final class Session implements AutoCloseable {
   private final KvSequence sequence = new KvSequence();
   private final AbortFlag abort = new AbortFlag();
   private final int[] next = new int[1];
+  // The token announced last belongs to the text, but no step has read it yet.
+  private boolean nextIsUnread;
   private volatile boolean cancelled;
+  private volatile boolean closed;
 
   Session(TandemModel model) {
     engine = model.engine();
@@ -29,7 +34,7 @@ public final class Session implements AutoCloseable {
     vocabulary = tokenizer.vocabulary();
   }
 
-  /** Tokens in the context. */
+  /** Tokens in the context. The last one that was generated joins them when the text goes on. */
   public int length() {
     return sequence.length();
   }
@@ -45,28 +50,44 @@ public final class Session implements AutoCloseable {
    * @param prompt token ids, BOS included where the model wants it; at least one
    * @throws EngineException if the prompt does not fit into the context
    * @throws RuntimeFailure if the device fails, or the logits are not finite
+   * @throws IllegalStateException if the session or its model is closed
    */
-  public Generation generate(int[] prompt, GenerationOptions options, GenerationListener listener) {
+  public synchronized Generation generate(
+      int[] prompt, GenerationOptions options, GenerationListener listener) {
+    cancelled = false;
+    abort.clear();
+    if (closed) { // after clearing: close() sets it and then cancels
+      throw new IllegalStateException("the session is closed");
+    }
     if (prompt.length == 0) {
       throw new EngineException("the prompt is empty: at least one token is needed");
     }
-    if (prompt.length > capacity() - length()) {
+    int used = length() + (nextIsUnread ? 1 : 0);
+    int room = Math.max(0, capacity() - used);
+    if (prompt.length > room) {
       throw new EngineException(
           "the prompt has %d tokens, and the context has room for %d (%d, %d in use); choose a larger context (-c) or a shorter prompt"
-              .formatted(prompt.length, capacity() - length(), capacity(), length()));
+              .formatted(prompt.length, room, capacity(), used));
     }
-    Run run = new Run(prompt, options, listener);
+    Run run = new Run(nextIsUnread ? joined(next[0], prompt) : prompt, options, listener);
+    Generation.Reason reason;
     try {
-      run.readPrompt();
-      run.decode();
+      reason = run.run();
     } catch (RuntimeFailure e) {
       if (e.status() != RuntimeFailure.Status.ABORTED) {
         throw e;
       }
-      run.reason = Generation.Reason.CANCELLED;
+      reason = Generation.Reason.CANCELLED;
     }
     run.text.finish();
-    return run.result();
+    return run.result(reason);
+  }
+
+  private static int[] joined(int first, int[] others) {
+    int[] all = new int[1 + others.length];
+    all[0] = first;
+    System.arraycopy(others, 0, all, 1, others.length);
+    return all;
   }
 
   /** Ends the generation that goes on, within a chunk of work; without one, does nothing. */
@@ -76,17 +97,22 @@ public final class Session implements AutoCloseable {
   }
 
   /** Forgets the context. */
-  public void reset() {
+  public synchronized void reset() {
+    nextIsUnread = false;
     synchronized (engine) {
       engine.cache().release(sequence);
     }
   }
 
+  /** Cancels the generation that goes on and gives back the context. */
   @Override
   public void close() {
+    closed = true;
     cancel();
-    reset();
-    abort.close();
+    synchronized (this) {
+      reset();
+      abort.close();
+    }
   }
 
   /** One generation. */
@@ -100,7 +126,6 @@ public final class Session implements AutoCloseable {
     private long first;
     private int read;
     private int generated;
-    private Generation.Reason reason = Generation.Reason.LENGTH;
 
     Run(int[] prompt, GenerationOptions options, GenerationListener listener) {
       this.prompt = prompt;
@@ -111,13 +136,14 @@ public final class Session implements AutoCloseable {
       if (isKnown(prompt[prompt.length - 1])) {
         text.follow(prompt[prompt.length - 1]);
       }
-      cancelled = false;
-      abort.clear();
     }
 
-    void readPrompt() {
+    Generation.Reason run() {
       int most = engine.step().capacity().tokens();
       while (read < prompt.length) {
+        if (cancelled) {
+          return Generation.Reason.CANCELLED;
+        }
         int count = Math.min(most, prompt.length - read);
         boolean last = read + count == prompt.length;
         next[0] = step(prompt, read, count, last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
@@ -125,24 +151,24 @@ public final class Session implements AutoCloseable {
         listener.prompt(read, prompt.length);
       }
       first = System.nanoTime();
+      return decode();
     }
 
-    void decode() {
+    private Generation.Reason decode() {
       while (generated < options.maxTokens()) {
         if (!options.ignoreEnd() && isEnd(next[0])) {
-          reason = Generation.Reason.STOP;
-          return;
+          return Generation.Reason.STOP;
         }
         announce(next[0]);
         if (generated == options.maxTokens() || length() == capacity()) {
-          return;
+          return Generation.Reason.LENGTH;
         }
         if (cancelled) {
-          reason = Generation.Reason.CANCELLED;
-          return;
+          return Generation.Reason.CANCELLED;
         }
         next[0] = step(next, 0, 1, Engine.Outputs.LAST);
       }
+      return Generation.Reason.LENGTH;
     }
 
     /** Runs a step; returns the sampled token, if there is an output. */
@@ -151,6 +177,7 @@ public final class Session implements AutoCloseable {
         engine.begin();
         int output = engine.add(sequence, tokens, from, count, outputs);
         engine.run(abort);
+        nextIsUnread = false;
         return outputs == Engine.Outputs.NONE ? -1 : sampler.sample(engine.step(), output);
       }
     }
@@ -166,13 +193,14 @@ public final class Session implements AutoCloseable {
 
     private void announce(int id) {
       generated++;
+      nextIsUnread = true;
       listener.token(id);
       if (isKnown(id)) {
         text.print(id);
       }
     }
 
-    Generation result() {
+    Generation result(Generation.Reason reason) {
       long end = System.nanoTime();
       long firstAt = first == 0 ? end : first;
       return new Generation(

@@ -27,7 +27,7 @@ public final class KvCache {
 
   /** Blocks that {@code tokens} positions take. */
   public static int blocksFor(int tokens) {
-    return (tokens + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+    return Math.ceilDiv(tokens, BLOCK_TOKENS);
   }
 
   /** All blocks. */

@@ -30,11 +30,13 @@ final class ControlGroup {
           .ifPresent(
               parts -> addRatio(limits, KernelFiles.parse(parts[0]), KernelFiles.parse(parts[1])));
     }
-    for (String folder : folders("cpu", "cpu,cpuacct")) {
-      addRatio(
-          limits,
-          files.number(folder + "/cpu.cfs_quota_us"),
-          files.number(folder + "/cpu.cfs_period_us"));
+    for (String mount : List.of("cpu", "cpu,cpuacct")) { // alone, or together with accounting
+      for (String folder : folders("cpu", mount)) {
+        addRatio(
+            limits,
+            files.number(folder + "/cpu.cfs_quota_us"),
+            files.number(folder + "/cpu.cfs_period_us"));
+      }
     }
     return limits.stream().mapToDouble(Double::doubleValue).min();
   }

@@ -76,11 +76,13 @@ public final class ProgramCompiler {
     }
   }
 
-  /**
-   * Bytes of scratch memory and logits that the program needs beside weights, KV and step block.
-   */
+  /** Bytes that the program needs beside weights, KV and step block. */
   public long workBytes() {
-    return scratchPlan.peak() + logitsBytes();
+    long frequencies = 0;
+    for (Rotation rotation : angles.keySet()) {
+      frequencies += (long) Double.BYTES * rotation.dimensions() / 2;
+    }
+    return scratchPlan.peak() + logitsBytes() + frequencies;
   }
 
   /** Bytes of the KV pool. */

@@ -27,17 +27,9 @@ public final class StepBlock implements AutoCloseable {
   public static final int CANDIDATES = 256;
 
   private final StepCapacity capacity;
+  private final Sections at;
   private final DeviceBuffer buffer;
-  private final ByteBuffer memory;
-  private final Section counts;
-  private final Section ids;
-  private final Section positions;
-  private final Section tables;
-  private final Section blocks;
-  private final Section outputRows;
-  private final Section candidateIds;
-  private final Section candidateLogits;
-  private final Section logSums;
+  private ByteBuffer memory; // empty once this is closed: the memory behind it is gone
   private int tokenCount;
   private int blockCount;
   private int outputCount;
@@ -53,19 +45,51 @@ public final class StepBlock implements AutoCloseable {
     }
   }
 
+  /** The order in which the sections lie. */
+  private record Sections(
+      Section counts,
+      Section ids,
+      Section positions,
+      Section tables,
+      Section blocks,
+      Section outputRows,
+      Section candidateIds,
+      Section candidateLogits,
+      Section logSums) {
+
+    static Sections of(StepCapacity capacity) {
+      Section counts = new Section(0, 2, 1);
+      Section ids = after(counts, capacity.tokens(), 1);
+      Section positions = after(ids, capacity.tokens(), 1);
+      Section tables = after(positions, capacity.tokens(), 1);
+      Section blocks = after(tables, capacity.tableEntries(), 1);
+      Section outputRows = after(blocks, capacity.outputs(), 1);
+      Section candidateIds = after(outputRows, capacity.outputs(), CANDIDATES);
+      Section candidateLogits = after(candidateIds, capacity.outputs(), CANDIDATES);
+      Section logSums = after(candidateLogits, capacity.outputs(), 1);
+      return new Sections(
+          counts,
+          ids,
+          positions,
+          tables,
+          blocks,
+          outputRows,
+          candidateIds,
+          candidateLogits,
+          logSums);
+    }
+  }
+
   public StepBlock(Device device, StepCapacity capacity) {
     this.capacity = capacity;
-    counts = new Section(0, 2, 1);
-    ids = after(counts, capacity.tokens(), 1);
-    positions = after(ids, capacity.tokens(), 1);
-    tables = after(positions, capacity.tokens(), 1);
-    blocks = after(tables, capacity.tableEntries(), 1);
-    outputRows = after(blocks, capacity.outputs(), 1);
-    candidateIds = after(outputRows, capacity.outputs(), CANDIDATES);
-    candidateLogits = after(candidateIds, capacity.outputs(), CANDIDATES);
-    logSums = after(candidateLogits, capacity.outputs(), 1);
-    buffer = device.allocate(logSums.end());
+    at = Sections.of(capacity);
+    buffer = device.allocate(bytes(capacity));
     memory = buffer.view();
+  }
+
+  /** Bytes of the step block of such a capacity. */
+  public static long bytes(StepCapacity capacity) {
+    return Sections.of(capacity).logSums.end();
   }
 
   public StepCapacity capacity() {
@@ -89,15 +113,30 @@ public final class StepBlock implements AutoCloseable {
     return outputCount;
   }
 
+  /**
+   * Checks that so many more can be added.
+   *
+   * @throws IllegalStateException if not
+   */
+  public void requireRoom(int tokens, int outputs, int tableEntries) {
+    if (tokens > capacity.tokens() - tokenCount) {
+      throw full("tokens", capacity.tokens());
+    }
+    if (outputs > capacity.outputs() - outputCount) {
+      throw full("outputs", capacity.outputs());
+    }
+    if (tableEntries > capacity.tableEntries() - blockCount) {
+      throw full("block table entries", capacity.tableEntries());
+    }
+  }
+
   /** Adds the block table of a sequence; returns where it begins, for {@link #addToken}. */
   public int addTable(KvSequence sequence) {
     int start = blockCount;
     int count = sequence.blockCount();
-    if (start + count > capacity.tableEntries()) {
-      throw full("block table entries", capacity.tableEntries());
-    }
+    requireRoom(0, 0, count);
     for (int i = 0; i < count; i++) {
-      memory.putInt(blocks.at(start + i), sequence.block(i));
+      memory.putInt(at.blocks.at(start + i), sequence.block(i));
     }
     blockCount += count;
     return start;
@@ -105,28 +144,24 @@ public final class StepBlock implements AutoCloseable {
 
   /** Adds a token; returns its row. */
   public int addToken(int id, int position, int table) {
-    if (tokenCount == capacity.tokens()) {
-      throw full("tokens", capacity.tokens());
-    }
-    memory.putInt(ids.at(tokenCount), id);
-    memory.putInt(positions.at(tokenCount), position);
-    memory.putInt(tables.at(tokenCount), table);
+    requireRoom(1, 0, 0);
+    memory.putInt(at.ids.at(tokenCount), id);
+    memory.putInt(at.positions.at(tokenCount), position);
+    memory.putInt(at.tables.at(tokenCount), table);
     return tokenCount++;
   }
 
   /** Asks for the logits of a token; returns the row of its results. */
   public int addOutput(int tokenRow) {
-    if (outputCount == capacity.outputs()) {
-      throw full("outputs", capacity.outputs());
-    }
-    memory.putInt(outputRows.at(outputCount), tokenRow);
+    requireRoom(0, 1, 0);
+    memory.putInt(at.outputRows.at(outputCount), tokenRow);
     return outputCount++;
   }
 
   /** To be called before the program runs: makes the counts what was added. */
   public void seal() {
-    memory.putInt(counts.at(0), tokenCount);
-    memory.putInt(counts.at(1), outputCount);
+    memory.putInt(at.counts.at(0), tokenCount);
+    memory.putInt(at.counts.at(1), outputCount);
   }
 
   /** Candidates that an output has: 256, or the vocabulary if that is smaller. */
@@ -140,32 +175,32 @@ public final class StepBlock implements AutoCloseable {
 
   /** Id of a candidate; 0 is the best. */
   public int candidateId(int output, int candidate) {
-    return memory.getInt(candidateIds.at(output * CANDIDATES + candidate));
+    return memory.getInt(at.candidateIds.at(output * CANDIDATES + candidate));
   }
 
   /** Logit of a candidate. */
   public float candidateLogit(int output, int candidate) {
-    return memory.getFloat(candidateLogits.at(output * CANDIDATES + candidate));
+    return memory.getFloat(at.candidateLogits.at(output * CANDIDATES + candidate));
   }
 
   /** Logarithm of the sum of the exponentials of all logits of an output. */
   public float logSum(int output) {
-    return memory.getFloat(logSums.at(output));
+    return memory.getFloat(at.logSums.at(output));
   }
 
   /** The block's sections as operands of a program. */
   Operands declare(ProgramWriter program) {
     return new Operands(
-        integers(program, new Section(counts.offset(), 1, 1)),
-        integers(program, new Section(counts.at(1), 1, 1)),
-        integers(program, ids),
-        integers(program, positions),
-        integers(program, tables),
-        integers(program, blocks),
-        integers(program, outputRows),
-        integers(program, candidateIds),
-        floats(program, candidateLogits),
-        floats(program, logSums));
+        integers(program, new Section(at.counts.offset(), 1, 1)),
+        integers(program, new Section(at.counts.at(1), 1, 1)),
+        integers(program, at.ids),
+        integers(program, at.positions),
+        integers(program, at.tables),
+        integers(program, at.blocks),
+        integers(program, at.outputRows),
+        integers(program, at.candidateIds),
+        floats(program, at.candidateLogits),
+        floats(program, at.logSums));
   }
 
   record Operands(
@@ -182,6 +217,7 @@ public final class StepBlock implements AutoCloseable {
 
   @Override
   public void close() {
+    memory = ByteBuffer.allocateDirect(0);
     buffer.close();
   }
 

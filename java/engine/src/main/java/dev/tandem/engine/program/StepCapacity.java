@@ -9,11 +9,14 @@ package dev.tandem.engine.program;
  */
 public record StepCapacity(int tokens, int outputs, int tableEntries) {
 
+  /** More tokens than this in a step gain nothing. */
+  public static final int MOST_TOKENS = 1 << 16;
+
   public StepCapacity {
-    if (tokens < 1 || outputs < 1 || outputs > tokens || tableEntries < 1) {
+    if (tokens < 1 || tokens > MOST_TOKENS || outputs < 1 || outputs > tokens || tableEntries < 1) {
       throw new IllegalArgumentException(
-          "a step of %d tokens, %d outputs and %d table entries is not possible"
-              .formatted(tokens, outputs, tableEntries));
+          "a step of %d tokens, %d outputs and %d table entries is not possible; 1 to %d tokens are"
+              .formatted(tokens, outputs, tableEntries, MOST_TOKENS));
     }
   }
 }

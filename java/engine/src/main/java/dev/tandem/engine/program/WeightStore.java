@@ -30,7 +30,10 @@ public final class WeightStore implements AutoCloseable {
   public enum Mode {
     /** Read once and laid out for the kernels: the fastest way to compute. */
     TILES,
-    /** Left in the mapped file: ready at once, pages shared between processes, slower. */
+    /**
+     * Left in the mapped file: ready at once, pages shared between processes, slower. Those that
+     * the file does not align to 8 bytes are read into memory all the same.
+     */
     MAPPED,
     /** In the file's layout, read into memory. */
     PLAIN
@@ -51,6 +54,11 @@ public final class WeightStore implements AutoCloseable {
   }
 
   private static final long ALIGNMENT = 4096;
+
+  /**
+   * What kernels need of an address, whatever the type; files have 32 unless they say otherwise.
+   */
+  static final int MAPPED_ALIGNMENT = 8;
 
   private final GgufFile file;
   private final Map<String, Home> homes = new LinkedHashMap<>();
@@ -148,7 +156,9 @@ public final class WeightStore implements AutoCloseable {
 
   private void matrix(Weight weight, Mode mode) {
     ElementType type = weightType(weight);
-    put(weight, type, mode == Mode.TILES ? Layout.TILES : Layout.PLAIN, mode == Mode.MAPPED);
+    boolean mapped =
+        mode == Mode.MAPPED && file.tensor(weight.name()).offset() % MAPPED_ALIGNMENT == 0;
+    put(weight, type, mode == Mode.TILES ? Layout.TILES : Layout.PLAIN, mapped);
   }
 
   private void vector(Weight weight) {

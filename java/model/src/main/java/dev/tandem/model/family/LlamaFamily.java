@@ -27,6 +27,10 @@ final class LlamaFamily implements Family {
     GraphBuilder g = new GraphBuilder(file);
     Hyperparameters sizes = Hyperparameters.read(metadata, g.rowsOf("token_embd.weight"));
     double epsilon = metadata.real("llama.attention.layer_norm_rms_epsilon");
+    if (!(epsilon >= 0 && epsilon < 1)) {
+      throw metadata.problem(
+          "llama.attention.layer_norm_rms_epsilon", epsilon + " is not between 0 and 1");
+    }
     double scale = 1 / Math.sqrt(sizes.headSize());
     Rotation rotation = rotation(file, g, sizes);
 
@@ -55,7 +59,7 @@ final class LlamaFamily implements Family {
     g.noLayer();
     x = g.norm(x, "output_norm.weight", epsilon);
     boolean tied = file.find("output.weight").isEmpty();
-    g.outputHead(x, tied ? "token_embd.weight" : "output.weight");
+    g.outputHead(x, tied ? "token_embd.weight" : "output.weight", sizes);
     return g.build(sizes);
   }
 
@@ -69,6 +73,7 @@ final class LlamaFamily implements Family {
               .formatted(dimensions, sizes.headSize()));
     }
     double base = metadata.findReal("llama.rope.freq_base").orElse(10_000);
+    requirePositive(metadata, "llama.rope.freq_base", base);
     Optional<Weight> divisors =
         file.find("rope_freqs.weight").map(t -> g.floats(t.name(), (int) dimensions / 2));
     return new Rotation(
@@ -82,13 +87,18 @@ final class LlamaFamily implements Family {
       throw metadata.problem(
           "llama.rope.scaling.type", "'" + type + "' is not supported; supported: none, linear");
     }
-    double factor =
-        metadata
-            .findReal("llama.rope.scaling.factor")
-            .orElse(metadata.findReal("llama.rope.scale_linear").orElse(1));
-    if (!(factor > 0)) {
-      throw metadata.problem("llama.rope.scaling.factor", factor + " is not positive");
-    }
+    String key =
+        metadata.contains("llama.rope.scaling.factor")
+            ? "llama.rope.scaling.factor"
+            : "llama.rope.scale_linear";
+    double factor = metadata.findReal(key).orElse(1);
+    requirePositive(metadata, key, factor);
     return type.equals("none") ? 1 : 1 / factor;
+  }
+
+  private static void requirePositive(GgufMetadata metadata, String key, double value) {
+    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
+      throw metadata.problem(key, value + " is not a positive number");
+    }
   }
 }

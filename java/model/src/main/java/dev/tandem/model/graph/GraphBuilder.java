@@ -98,8 +98,8 @@ public final class GraphBuilder {
     return out;
   }
 
-  public Value outputHead(Value x, String weightName) {
-    Weight weight = matrix(weightName, weight(weightName).rows(), x.width());
+  public Value outputHead(Value x, String weightName, Hyperparameters sizes) {
+    Weight weight = matrix(weightName, sizes.vocabulary(), x.width());
     Value out = value(x.rows(), weight.rows());
     operators.add(new Operator.OutputHead("output", x, weight, out));
     return out;

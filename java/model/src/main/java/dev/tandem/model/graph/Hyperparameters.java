@@ -55,6 +55,12 @@ public record Hyperparameters(
           "attention.value_length",
           "is %d, keys have %d elements; they must be equal".formatted(valueSize, headSize));
     }
+    if ((long) heads * headSize > MOST_WIDTH) {
+      throw reader.problem(
+          "attention.key_length",
+          "%d heads of %d elements are more than %d elements"
+              .formatted(heads, headSize, MOST_WIDTH));
+    }
     return new Hyperparameters(
         architecture,
         layers,

@@ -83,7 +83,9 @@ public sealed interface Operator {
     @Override
     public Cost cost(Workload w) {
       double elements = (double) input.rows().count(w) * input.width();
-      return new Cost(4 * elements, weight.bytes(), input.bytes(w) + output.bytes(w), 0);
+      return elements == 0
+          ? Cost.NONE
+          : new Cost(4 * elements, weight.bytes(), input.bytes(w) + output.bytes(w), 0);
     }
   }
 
@@ -103,8 +105,10 @@ public sealed interface Operator {
 
     @Override
     public Cost cost(Workload w) {
-      return matMulCost(w, input, weight, output)
-          .plus(bias.map(b -> new Cost(output.bytes(w) / 4, b.bytes(), 0, 0)).orElse(Cost.NONE));
+      Cost product = matMulCost(w, input, weight, output);
+      return bias.isEmpty() || product.equals(Cost.NONE)
+          ? product
+          : product.plus(new Cost(output.bytes(w) / 4, bias.get().bytes(), 0, 0));
     }
   }
 
@@ -246,12 +250,17 @@ public sealed interface Operator {
 
     @Override
     public Cost cost(Workload w) {
-      return w.outputs() == 0 ? Cost.NONE : matMulCost(w, input, weight, output);
+      return matMulCost(w, input, weight, output);
     }
   }
 
+  /**
+   * Without rows no weight is read: so it is behind the last attention of a step without outputs.
+   */
   private static Cost matMulCost(Workload w, Value input, Weight weight, Value output) {
     double flops = 2.0 * input.rows().count(w) * weight.elements();
-    return new Cost(flops, weight.bytes(), input.bytes(w) + output.bytes(w), 0);
+    return flops == 0
+        ? Cost.NONE
+        : new Cost(flops, weight.bytes(), input.bytes(w) + output.bytes(w), 0);
   }
 }

@@ -11,7 +11,12 @@ package dev.tandem.model.graph;
 public record Workload(int tokens, int sequences, long contexts, int outputs) {
 
   public Workload {
-    if (tokens < 0 || sequences < 0 || outputs < 0 || sequences > tokens || contexts < tokens) {
+    if (tokens < 0
+        || sequences < Math.min(tokens, 1)
+        || sequences > tokens
+        || contexts < tokens
+        || outputs < 0
+        || outputs > tokens) {
       throw new IllegalArgumentException(
           "workload: %d tokens of %d sequences, contexts %d, outputs %d are not possible together"
               .formatted(tokens, sequences, contexts, outputs));

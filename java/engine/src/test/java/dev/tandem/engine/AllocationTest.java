@@ -1,0 +1,72 @@
+package dev.tandem.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.sun.management.ThreadMXBean;
+import dev.tandem.engine.kv.KvSequence;
+import dev.tandem.engine.sample.Sampler;
+import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.model.Model;
+import dev.tandem.model.ModelShape;
+import dev.tandem.model.SyntheticModel;
+import dev.tandem.model.format.TensorType;
+import dev.tandem.runtime.AbortFlag;
+import dev.tandem.runtime.DeviceOptions;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Decoding allocates nothing on the Java heap. */
+class AllocationTest {
+  private static final int STEPS = 1000;
+  private static final int ROUNDS = 10;
+  private static final ModelShape SHAPE =
+      new ModelShape("tiny", 1, 64, 4, 2, 16, 64, 300, 8192, 10_000, true, 1e-5f);
+
+  @TempDir private Path folder;
+
+  @Test
+  void decodeSteps() {
+    Path file = folder.resolve("tiny.gguf");
+    SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0));
+    EngineOptions options =
+        EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(3 * STEPS).withStep(2, 2);
+    try (Engine engine = Runs.load(Model.open(file), options);
+        AbortFlag flag = new AbortFlag()) {
+      KvSequence[] sequences = {new KvSequence(), new KvSequence()};
+      Sampler sampler = new Sampler(SamplingOptions.seeded(1));
+      int[] tokens = {5, 6};
+      ThreadMXBean thread = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+      // A step that allocated would do so in every round. What the machine does once (loading a
+      // class, replacing compiled code) can fall into any round, not into all.
+      long least = Long.MAX_VALUE;
+      for (int round = 0; round < ROUNDS && least > 0; round++) {
+        for (KvSequence sequence : sequences) {
+          // A list of blocks is copied each time its length doubles; here it is long from the
+          // start.
+          engine.cache().release(sequence);
+          engine.cache().reserve(sequence, STEPS);
+        }
+        long before = thread.getCurrentThreadAllocatedBytes();
+        decode(engine, flag, sequences, sampler, tokens);
+        least = Math.min(least, thread.getCurrentThreadAllocatedBytes() - before);
+      }
+      assertEquals(0, least, "bytes in " + STEPS + " steps");
+    }
+  }
+
+  private static void decode(
+      Engine engine, AbortFlag flag, KvSequence[] sequences, Sampler sampler, int[] tokens) {
+    for (int i = 0; i < STEPS; i++) {
+      engine.begin();
+      for (int s = 0; s < sequences.length; s++) {
+        engine.add(sequences[s], tokens, s, 1, Engine.Outputs.LAST);
+      }
+      engine.run(flag);
+      for (int s = 0; s < sequences.length; s++) {
+        tokens[s] = sampler.sample(engine.step(), s);
+      }
+    }
+  }
+}
