@@ -144,7 +144,7 @@ final class GenerateCommand implements Callable<Integer> {
     String prompt = prompt();
     warn(opened);
     started = System.nanoTime();
-    try (ProgressBar loading = new ProgressBar(streams, "loading");
+    try (ProgressBar loading = new ProgressBar(streams, "loading", !quiet);
         TandemModel loaded = TandemModel.load(opened, engine, loading::update);
         Session session = loaded.newSession()) {
       loading.hide();
@@ -191,7 +191,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   /** Prints or collects what is generated, and shows how far the prompt is read. */
   private final class Output implements GenerationListener, AutoCloseable {
-    private final ProgressBar reading = new ProgressBar(streams, "reading the prompt");
+    private final ProgressBar reading = new ProgressBar(streams, "reading the prompt", !quiet);
     private final TokenBuffer ids = new TokenBuffer();
     private final ByteArrayOutputStream text = new ByteArrayOutputStream();
     private final String before;

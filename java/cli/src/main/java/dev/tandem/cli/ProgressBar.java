@@ -21,9 +21,16 @@ final class ProgressBar implements AutoCloseable {
   private boolean ended;
 
   ProgressBar(Streams streams, String label) {
+    this(streams, label, true);
+  }
+
+  /**
+   * @param wanted otherwise it never appears
+   */
+  ProgressBar(Streams streams, String label, boolean wanted) {
     this.streams = streams;
     this.label = label;
-    this.ended = !streams.isTerminal(Streams.Kind.ERR);
+    this.ended = !wanted || !streams.isTerminal(Streams.Kind.ERR);
   }
 
   /** So much of the whole is done; shown from time to time. */

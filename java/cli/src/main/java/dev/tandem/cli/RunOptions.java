@@ -2,6 +2,7 @@ package dev.tandem.cli;
 
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.machine.HostResources;
+import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.program.WeightStore;
 import dev.tandem.runtime.DeviceOptions;
 import java.util.Optional;
@@ -54,8 +55,8 @@ final class RunOptions {
 
   /** Tokens that one step reads. */
   int batch() {
-    if (batch < 1) {
-      throw Failure.value("-b", batch, "at least 1 token per step");
+    if (batch < 1 || batch > StepCapacity.MOST_TOKENS) {
+      throw Failure.value("-b", batch, "from 1 to " + StepCapacity.MOST_TOKENS + " tokens");
     }
     return batch;
   }

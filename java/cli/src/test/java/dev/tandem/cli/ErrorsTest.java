@@ -52,7 +52,7 @@ class ErrorsTest {
         "generate x -t 0          ~ -t 0 is not possible: from 1 to 1024 threads",
         "generate x -t 1025       ~ -t 1025 is not possible: from 1 to 1024 threads",
         "generate x -c 0          ~ -c 0 is not possible: at least 1 token",
-        "generate x -b 0          ~ -b 0 is not possible: at least 1 token per step",
+        "generate x -b 0          ~ -b 0 is not possible: from 1 to 65536 tokens",
         "generate x y             ~ 'y' is one argument too many: a text of several words needs"
             + " quotes",
         "generate x --tmp 0       ~ there is no option '--tmp'; did you mean '--temp'?",
@@ -179,14 +179,14 @@ class ErrorsTest {
 
   @Test
   void tooLittleMemoryIsToldWithTheRemedy() {
-    String message = failure("generate", "x", "-q", "-c", "2000000000");
+    String message = failure("generate", "x", "-q", "-c", "268435456");
     assertTrue(
         message.matches(
-            "Tandem Stories needs .* TiB .* are available; choose a context of at most \\d+ tokens"
+            "Tandem Stories needs .* GiB .* are available; choose a context of at most \\d+ tokens"
                 + " \\(-c\\)"),
         message);
-    message = failure("generate", "x", "-b", "500000000");
-    assertTrue(message.startsWith("Tandem Stories needs "), message);
+    message = failure("generate", "x", "-q", "-c", "2000000000");
+    assertTrue(message.startsWith("context: 2000000000 tokens are not possible; "), message);
   }
 
   @Test
