@@ -1,20 +1,28 @@
 package dev.tandem.cli;
 
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code tandem bench}: measures. */
-@Command(name = "bench", description = "Measures speed.", subcommands = BenchModelCommand.class)
-final class BenchCommand implements Runnable {
+@Command(
+    name = "bench",
+    customSynopsis = "tandem bench COMMAND [OPTIONS]",
+    description = "Measures speed.",
+    footer = {"", "Example:", "  tandem bench model -m model.gguf"},
+    subcommands = BenchModelCommand.class)
+final class BenchCommand implements Callable<Integer> {
 
+  private final Streams streams;
   @Spec private CommandSpec spec;
-  @Mixin private CommonOptions common;
+
+  BenchCommand(Streams streams) {
+    this.streams = streams;
+  }
 
   @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "what to measure is missing: model");
+  public Integer call() {
+    return Main.missing(streams, spec.commandLine());
   }
 }

@@ -14,7 +14,6 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
@@ -28,9 +27,13 @@ import picocli.CommandLine.Option;
  */
 @Command(
     name = "model",
-    description =
-        "Measures how many tokens per second a model reads (pp) and generates (tg). Token ids are"
-            + " random; a warm-up run is not counted.",
+    customSynopsis = "tandem bench model [OPTIONS]",
+    description = {
+      "Measures how fast a model reads and generates.",
+      "",
+      "Tokens per second of reading a prompt (pp) and of generating (tg). Token ids are random; a"
+          + " warm-up run is not counted."
+    },
     footer = {
       "",
       "Examples:",
@@ -40,7 +43,6 @@ import picocli.CommandLine.Option;
 final class BenchModelCommand implements Callable<Integer> {
 
   private final Streams streams;
-  @Mixin private CommonOptions common;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
 
@@ -111,9 +113,10 @@ final class BenchModelCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     List<Test> tests = tests();
+    EngineOptions engineOptions = run.engine();
     int longest = tests.stream().mapToInt(t -> t.tokens() + t.depth()).max().orElse(1);
     Model opened = Model.open(model.file());
-    EngineOptions options = run.engine().withKvTokens(longest);
+    EngineOptions options = engineOptions.withKvTokens(longest);
     long started = System.nanoTime();
     try (ProgressBar loading = new ProgressBar(streams, "loading");
         Engine engine = Engine.load(opened, options, loading::update);
@@ -140,18 +143,30 @@ final class BenchModelCommand implements Callable<Integer> {
   }
 
   private List<Test> tests() {
+    notNegative("-p", prompts);
+    notNegative("-n", generated);
+    notNegative("-d", depths);
+    if (repetitions < 1) {
+      throw Failure.value("-r", repetitions, "at least once");
+    }
     List<Test> tests = new ArrayList<>();
     for (int depth : depths) {
       prompts.stream().filter(n -> n > 0).forEach(n -> tests.add(new Test(true, n, depth)));
       generated.stream().filter(n -> n > 0).forEach(n -> tests.add(new Test(false, n, depth)));
     }
-    boolean negative =
-        List.of(prompts, generated, depths).stream().flatMap(List::stream).anyMatch(n -> n < 0);
-    if (tests.isEmpty() || negative || repetitions < 1) {
-      throw new Main.FailureException(
-          "nothing to measure: -p or -n must be positive, none negative, and -r at least 1");
+    if (tests.isEmpty()) {
+      throw Failure.usage("nothing to measure: give -p or -n more than 0 tokens");
     }
     return tests;
+  }
+
+  private static void notNegative(String option, List<Integer> numbers) {
+    numbers.stream()
+        .filter(n -> n < 0)
+        .findFirst()
+        .ifPresent(n -> {
+          throw Failure.value(option, n, "0 or more tokens");
+        });
   }
 
   /** Tokens per second of one run. */
@@ -206,13 +221,13 @@ final class BenchModelCommand implements Callable<Integer> {
     table.row("model", "size", "params", "device", "threads", "test", "tokens/s");
     for (Result result : results) {
       table.row(
-          describe(engine.model()),
+          Printable.line(describe(engine.model())),
           MemoryNeed.text(engine.model().file().tensorBytes()),
           Quantities.count(engine.model().graph().parameters()),
           "cpu " + engine.device().instructionSet(),
           Integer.toString(engine.device().threads()),
           result.test().name(),
-          String.format(Locale.ROOT, "%.2f ± %.2f", result.mean(), result.deviation()));
+          Quantities.fixed(result.mean(), 2) + " ± " + Quantities.fixed(result.deviation(), 2));
     }
     return table.toString();
   }

@@ -1,43 +1,37 @@
 package dev.tandem.cli;
 
+import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.Generation;
 import dev.tandem.engine.GenerationListener;
 import dev.tandem.engine.GenerationOptions;
-import dev.tandem.engine.MemoryNeed;
 import dev.tandem.engine.Session;
 import dev.tandem.engine.TandemModel;
+import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.text.TokenBuffer;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code tandem generate}: continues a text. */
 @Command(
     name = "generate",
-    description = "Continues a text, token by token, as a model sees fit.",
-    footer = {
+    customSynopsis = "tandem generate [OPTIONS] [PROMPT]",
+    description = {
+      "Continues a text.",
       "",
-      "The prompt and what follows go to standard output, all else to standard error.",
+      "Prints the prompt and what the model adds to it, as it comes, to standard output, and all"
+          + " else to standard error."
+    },
+    footer = {
       "",
       "Examples:",
       "  tandem generate \"There was once a brave fox\"",
@@ -46,11 +40,11 @@ import picocli.CommandLine.Spec;
     })
 final class GenerateCommand implements Callable<Integer> {
 
-  private static final int INTERRUPTED = 130;
+  private static final int UNTIL_END = -1;
+  // Tokens that a large model may need seconds for: their bar comes at once.
+  private static final int LONG_PROMPT = 64;
 
   private final Streams streams;
-  @Spec private CommandSpec spec;
-  @Mixin private CommonOptions common;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
 
@@ -69,15 +63,27 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = {"-f", "--file"},
       paramLabel = "FILE",
-      description = "Read the prompt from a file.")
+      description =
+          "Read the prompt from a file. As from standard input, a line end that closes it is left"
+              + " out.")
   private Optional<Path> file = Optional.empty();
 
   @Option(
       names = {"-n", "--predict"},
       paramLabel = "N",
       description =
-          "Most tokens to generate. Default: until the model ends its text or the context is full.")
-  private int predict = -1;
+          "Most tokens to generate. Default: ${DEFAULT-VALUE}, until the model ends its text or the"
+              + " context is full.",
+      defaultValue = "-1")
+  private int predict;
+
+  @Option(
+      names = {"-c", "--ctx-size"},
+      paramLabel = "N",
+      description =
+          "Tokens that prompt and answer can have together. Default: what the model was trained"
+              + " for, at most 8192, as far as memory allows.")
+  private Optional<Integer> context = Optional.empty();
 
   @Option(
       names = "--temp",
@@ -96,11 +102,16 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = {"-s", "--seed"},
       paramLabel = "N",
-      description = "Seed: the same seed gives the same text. Default: another one each time.")
+      description = "The same seed gives the same text. Default: another one each time.")
   private Optional<Long> seed = Optional.empty();
 
   @Option(names = "--ignore-eos", description = "Go on when the model ends its text.")
   private boolean ignoreEos;
+
+  @Option(
+      names = "--special",
+      description = "Read the names of special tokens in the prompt as those tokens.")
+  private boolean special;
 
   @Option(
       names = "--no-display-prompt",
@@ -124,25 +135,25 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    String prompt = prompt();
+    checkPromptIsNamedOnce();
     GenerationOptions options = options();
+    EngineOptions engine = engine();
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
-    try (ProgressBar loading = new ProgressBar(streams, "loading");
-        TandemModel loaded = TandemModel.load(opened, run.engine(), loading::update);
+    long openNanos = System.nanoTime() - started;
+    String prompt = prompt();
+    warn(opened);
+    started = System.nanoTime();
+    try (ProgressBar loading = new ProgressBar(streams, "loading", !quiet);
+        TandemModel loaded = TandemModel.load(opened, engine, loading::update);
         Session session = loaded.newSession()) {
       loading.hide();
-      long loadNanos = System.nanoTime() - started;
+      GenerationReport report =
+          new GenerationReport(loaded, options.sampling(), openNanos + System.nanoTime() - started);
       if (!quiet) {
-        streams.note(headline(loaded, options));
+        streams.note(report.headline());
       }
-      int[] tokens = tokens(loaded, prompt);
-      Interrupt interrupt = Interrupt.install(session);
-      try {
-        return generate(loaded, session, prompt, tokens, options, loadNanos, interrupt);
-      } finally {
-        interrupt.done();
-      }
+      return generate(loaded, session, prompt, options, report);
     }
   }
 
@@ -150,206 +161,154 @@ final class GenerateCommand implements Callable<Integer> {
       TandemModel loaded,
       Session session,
       String prompt,
-      int[] tokens,
       GenerationOptions options,
-      long loadNanos,
-      Interrupt interrupt) {
-    ByteArrayOutputStream collected = new ByteArrayOutputStream();
-    TokenBuffer ids = new TokenBuffer();
-    if (!json && !hidePrompt) {
-      streams.print(prompt);
+      GenerationReport report) {
+    int[] tokens = tokens(loaded, prompt);
+    Output output = new Output(json || hidePrompt ? "" : prompt);
+    if (tokens.length >= LONG_PROMPT) {
+      output.reading.show(0, tokens.length);
     }
-    Generation generation;
-    try (ProgressBar reading = new ProgressBar(streams, "reading the prompt")) {
-      generation =
-          session.generate(
-              tokens,
-              options,
-              new GenerationListener() {
-                @Override
-                public void prompt(int read, int total) {
-                  reading.update(read, total);
-                  if (read == total) {
-                    reading.hide();
-                  }
-                }
+    // Closed when all is said: then the process may end.
+    try (Interrupt interrupt = new Interrupt(session::cancel);
+        output) {
+      Generation generation = output.collect(session, tokens, options);
+      if (json) {
+        streams.print(
+            Json.text(
+                report.document(
+                    prompt,
+                    tokens,
+                    output.text.toString(StandardCharsets.UTF_8),
+                    output.ids.toArray(),
+                    generation)));
+      }
+      if (stats || interrupt.happened() && !quiet) {
+        streams.note(report.statistics(generation));
+      }
+      return interrupt.happened() ? Interrupt.EXIT_CODE : 0;
+    }
+  }
 
-                @Override
-                public void token(int id) {
-                  if (json) {
-                    ids.add(id);
-                  }
-                }
+  /** Prints or collects what is generated, and shows how far the prompt is read. */
+  private final class Output implements GenerationListener, AutoCloseable {
+    private final ProgressBar reading = new ProgressBar(streams, "reading the prompt", !quiet);
+    private final TokenBuffer ids = new TokenBuffer();
+    private final ByteArrayOutputStream text = new ByteArrayOutputStream();
+    private final String before;
+    private boolean printed;
 
-                @Override
-                public void text(byte[] utf8, int offset, int length) {
-                  if (json) {
-                    collected.write(utf8, offset, length);
-                  } else {
-                    streams.write(utf8, offset, length);
-                  }
-                }
-              });
+    /** A text that goes before what is generated. */
+    Output(String before) {
+      this.before = before;
     }
-    boolean interrupted = interrupt.happened();
-    if (json) {
-      streams.print(
-          Json.text(
-              document(
-                  loaded,
-                  prompt,
-                  tokens,
-                  collected.toString(StandardCharsets.UTF_8),
-                  ids,
-                  generation,
-                  options,
-                  loadNanos)));
-    } else if (streams.outTerminal()) {
-      streams.print("\n"); // so that the shell's prompt begins a line; a file gets the text alone
+
+    Generation collect(Session session, int[] tokens, GenerationOptions options) {
+      try {
+        return session.generate(tokens, options, this);
+      } finally {
+        if (printed && !json && streams.isTerminal(Streams.Kind.OUT)) {
+          streams.print("\n"); // so that what follows begins a line; a file gets the text alone
+        }
+      }
     }
-    if (stats || interrupted) {
-      streams.note(statistics(loaded, generation, options, loadNanos));
+
+    @Override
+    public void prompt(int read, int total) {
+      reading.update(read, total);
+      if (read == total) {
+        reading.hide(); // it stood on the line where the text begins
+        streams.print(before);
+        printed = true;
+      }
     }
-    return interrupted ? INTERRUPTED : 0;
+
+    @Override
+    public void token(int id) {
+      if (json) {
+        ids.add(id);
+      }
+    }
+
+    @Override
+    public void text(byte[] utf8, int offset, int length) {
+      if (json) {
+        text.write(utf8, offset, length);
+      } else {
+        streams.write(utf8, offset, length);
+      }
+    }
+
+    @Override
+    public void close() {
+      reading.close();
+    }
+  }
+
+  private void checkPromptIsNamedOnce() {
+    long named = argument.stream().count() + option.stream().count() + file.stream().count();
+    if (named > 1) {
+      throw Failure.usage("the prompt is named twice: choose one of PROMPT, -p and -f");
+    }
   }
 
   private String prompt() {
-    if (argument.isPresent() && option.isPresent()
-        || argument.or(() -> option).isPresent() && file.isPresent()) {
-      throw new ParameterException(
-          spec.commandLine(), "the prompt is named twice: choose one of PROMPT, -p and -f");
-    }
     Optional<String> named = argument.or(() -> option);
-    if (named.isPresent()) {
-      return named.get();
-    }
-    try {
-      byte[] bytes =
-          file.isPresent() ? Files.readAllBytes(file.get()) : streams.in().readAllBytes();
-      return new String(bytes, StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return named.orElseGet(() -> withoutLineEnd(new TextInput(streams).text(file)));
   }
 
-  private GenerationOptions options() {
-    try {
-      SamplingOptions sampling =
-          new SamplingOptions(
-              temperature,
-              topK,
-              seed.orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(1 << 30)));
-      return new GenerationOptions(
-          predict < 0 ? GenerationOptions.UNLIMITED : predict, sampling, ignoreEos);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+  /** Editors and {@code echo} end a text by a line end that is not meant to be continued. */
+  private static String withoutLineEnd(String text) {
+    if (!text.endsWith("\n")) {
+      return text;
     }
+    return text.substring(0, text.length() - (text.endsWith("\r\n") ? 2 : 1));
   }
 
-  private static int[] tokens(TandemModel loaded, String prompt) {
+  private int[] tokens(TandemModel loaded, String prompt) {
     TokenBuffer tokens = new TokenBuffer();
     tokens.addAll(loaded.tokenizer().beginTokens());
-    tokens.addAll(loaded.tokenizer().encode(prompt, false));
+    tokens.addAll(loaded.tokenizer().encode(prompt, special));
     if (tokens.size() == 0) {
-      throw new Main.FailureException(
+      throw new Failure(
           "the prompt is empty, and this model has no token that begins a text: give a prompt");
     }
     return tokens.toArray();
   }
 
-  private String headline(TandemModel loaded, GenerationOptions options) {
-    return "%s (%s parameters) on cpu %s, %d threads; context %d tokens; memory at most %s; seed %d"
-        .formatted(
-            loaded.model().name(),
-            Quantities.count(loaded.model().graph().parameters()),
-            loaded.engine().device().instructionSet(),
-            loaded.engine().device().threads(),
-            loaded.engine().kvTokens(),
-            MemoryNeed.text(loaded.engine().memory().total()),
-            options.sampling().seed());
-  }
-
-  private static String statistics(
-      TandemModel loaded, Generation g, GenerationOptions options, long loadNanos) {
-    return String.format(
-        Locale.ROOT,
-        "load %.2f s | prompt %d tokens, %.1f tokens/s, first token after %.3f s | generated %d"
-            + " tokens, %.1f tokens/s | end: %s | memory %s",
-        loadNanos / 1e9,
-        g.promptTokens(),
-        g.promptSpeed(),
-        g.firstToken().toNanos() / 1e9,
-        g.generatedTokens(),
-        g.decodeSpeed(),
-        g.reason().name().toLowerCase(Locale.ROOT),
-        loaded.engine().memory());
-  }
-
-  private static Map<String, Object> document(
-      TandemModel loaded,
-      String prompt,
-      int[] promptIds,
-      String text,
-      TokenBuffer ids,
-      Generation g,
-      GenerationOptions options,
-      long loadNanos) {
-    Map<String, Object> timings = new LinkedHashMap<>();
-    timings.put("load_seconds", loadNanos / 1e9);
-    timings.put("first_token_seconds", g.firstToken().toNanos() / 1e9);
-    timings.put("prompt_tokens_per_second", g.promptSpeed());
-    timings.put("decode_seconds", g.decode().toNanos() / 1e9);
-    timings.put("decode_tokens_per_second", g.decodeSpeed());
-    Map<String, Object> document = new LinkedHashMap<>();
-    document.put("model", loaded.model().name());
-    document.put("prompt", prompt);
-    document.put("text", text);
-    document.put("reason", g.reason().name().toLowerCase(Locale.ROOT));
-    document.put("prompt_tokens", g.promptTokens());
-    document.put("generated_tokens", g.generatedTokens());
-    document.put("prompt_ids", promptIds);
-    document.put("ids", ids.toArray());
-    document.put("seed", options.sampling().seed());
-    document.put("context", loaded.engine().kvTokens());
-    document.put("timings", timings);
-    return document;
-  }
-
-  /**
-   * Ctrl-C: the JVM begins to shut down, and this hook ends the generation and waits until the
-   * command has said its last word.
-   */
-  private static final class Interrupt {
-    private static final long PATIENCE_MILLIS = 400;
-
-    private final CountDownLatch ended = new CountDownLatch(1);
-    private volatile boolean happened;
-
-    static Interrupt install(Session session) {
-      Interrupt interrupt = new Interrupt();
-      Runtime.getRuntime()
-          .addShutdownHook(
-              new Thread(() -> {
-                if (interrupt.ended.getCount() == 0) {
-                  return;
-                }
-                interrupt.happened = true;
-                session.cancel();
-                try {
-                  interrupt.ended.await(PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
-                } catch (InterruptedException e) {
-                  Thread.currentThread().interrupt();
-                }
-              }));
-      return interrupt;
+  private GenerationOptions options() {
+    if (predict < UNTIL_END) {
+      throw Failure.value("-n", predict, "from 0 on, or -1 until the text ends");
     }
-
-    boolean happened() {
-      return happened;
+    if (!(temperature >= 0 && Double.isFinite(temperature))) {
+      throw Failure.value("--temp", temperature, "from 0 on; 0 always takes the likeliest token");
     }
+    if (topK < 1 || topK > StepBlock.CANDIDATES) {
+      throw Failure.value("--top-k", topK, "from 1 to " + StepBlock.CANDIDATES);
+    }
+    long number = seed.orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(1 << 30));
+    return new GenerationOptions(
+        predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict,
+        new SamplingOptions(temperature, topK, number),
+        ignoreEos);
+  }
 
-    void done() {
-      ended.countDown();
+  private EngineOptions engine() {
+    EngineOptions options = run.engine();
+    if (context.isEmpty()) {
+      return options;
+    }
+    if (context.get() < 1) {
+      throw Failure.value("-c", context.get(), "at least 1 token");
+    }
+    return options.withKvTokens(context.get());
+  }
+
+  private void warn(Model opened) {
+    int trained = opened.graph().hyperparameters().trainedContext();
+    if (!quiet && context.orElse(0) > trained) {
+      streams.note(
+          "tandem: -c %d is more than the %d tokens that this model was trained for: expect poor text beyond"
+              .formatted(context.get(), trained));
     }
   }
 }

@@ -25,9 +25,12 @@ import picocli.CommandLine.Option;
 /** {@code tandem inspect}: what is in a model file, and what its operators cost. */
 @Command(
     name = "inspect",
-    description =
-        "Shows what is in a model file: metadata, tensors, and the operators with what a step of so"
-            + " many tokens costs.",
+    customSynopsis = "tandem inspect [OPTIONS]",
+    description = {
+      "Shows what is in a model file.",
+      "",
+      "Metadata, tensors, and the operators with what a step costs. Reads the file's header only."
+    },
     footer = {
       "",
       "Examples:",
@@ -36,10 +39,10 @@ import picocli.CommandLine.Option;
     })
 final class InspectCommand implements Callable<Integer> {
 
+  private static final int LONGEST_VALUE = 100;
   private static final int MOST_ELEMENTS = 64;
 
   private final Streams streams;
-  @Mixin private CommonOptions common;
   @Mixin private ModelOptions model;
 
   @Option(
@@ -67,8 +70,11 @@ final class InspectCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (tokens < 1 || context < 1) {
-      throw new Main.FailureException("--tokens and --context: at least 1");
+    if (tokens < 1) {
+      throw Failure.value("--tokens", tokens, "at least 1 token");
+    }
+    if (context < 1) {
+      throw Failure.value("--context", context, "at least 1 token");
     }
     GgufFile file = GgufFile.open(model.file());
     Workload workload = Workload.prefill(tokens, Math.max(0, context - tokens));
@@ -105,13 +111,12 @@ final class InspectCommand implements Callable<Integer> {
       streams.print("\nTENSORS (columns x rows)\n" + tensors(file));
     }
     if (graph.isEmpty()) {
-      streams.println("\nNo operators: " + obstacle);
+      streams.println("\nNo operators: " + Printable.line(obstacle));
       return;
     }
     streams.print(
-        "\nOPERATORS, cost of a step of %d token%s, context %d\n"
-                .formatted(
-                    workload.tokens(), workload.tokens() == 1 ? "" : "s", workload.contexts())
+        "\nOPERATORS, cost of a step of %s, context %d\n"
+                .formatted(Quantities.plural(workload.tokens(), "token"), workload.contexts())
             + operators(graph.get(), workload));
     Cost total = graph.get().cost(workload);
     streams.println(
@@ -130,7 +135,10 @@ final class InspectCommand implements Callable<Integer> {
 
   private static Table metadata(GgufFile file) {
     Table table = new Table(Align.LEFT, Align.LEFT);
-    file.metadata().asMap().forEach((key, value) -> table.row("  " + key, value.toString()));
+    file.metadata()
+        .asMap()
+        .forEach((key, value) ->
+            table.row("  " + Printable.line(key), Printable.line(value.toString(), LONGEST_VALUE)));
     return table;
   }
 
@@ -138,7 +146,7 @@ final class InspectCommand implements Callable<Integer> {
     Table table = new Table(Align.LEFT, Align.LEFT, Align.RIGHT, Align.RIGHT);
     for (TensorInfo tensor : file.tensors().values()) {
       table.row(
-          "  " + tensor.name(),
+          "  " + Printable.line(tensor.name()),
           tensor.type().name(),
           String.join(" x ", tensor.shape().stream().map(Object::toString).toList()),
           MemoryNeed.text(tensor.bytes()));
@@ -192,7 +200,10 @@ final class InspectCommand implements Callable<Integer> {
     graph.ifPresent(g -> {
       document.put("parameters", g.parameters());
       document.put("kv_bytes_per_token", g.kvBytesPerPosition());
-      document.put("workload", Map.of("tokens", workload.tokens(), "context", workload.contexts()));
+      Map<String, Object> step = new LinkedHashMap<>();
+      step.put("tokens", workload.tokens());
+      step.put("context", workload.contexts());
+      document.put("workload", step);
       document.put("cost", cost(g.cost(workload)));
       List<Object> operators = new ArrayList<>();
       g.operators().forEach(o -> operators.add(operator(o, workload)));

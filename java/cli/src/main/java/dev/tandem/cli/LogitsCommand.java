@@ -5,11 +5,8 @@ import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.kv.KvSequence;
 import dev.tandem.model.Model;
 import dev.tandem.runtime.AbortFlag;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Optional;
@@ -22,9 +19,12 @@ import picocli.CommandLine.Option;
 /** {@code tandem logits}: the logits of given tokens, as a NumPy file. */
 @Command(
     name = "logits",
-    description =
-        "Writes the logits of given tokens to a NumPy file: float32 [tokens, vocabulary]. No BOS is"
-            + " added.",
+    customSynopsis = "tandem logits [OPTIONS] (--tokens=IDS | --tokens-file=FILE) -o=FILE",
+    description = {
+      "Writes the logits of given tokens to a NumPy file.",
+      "",
+      "The file has float32 values: a row per token, as wide as the vocabulary. No BOS is added."
+    },
     footer = {
       "",
       "Examples:",
@@ -37,7 +37,6 @@ final class LogitsCommand implements Callable<Integer> {
   private static final long MOST_LOGITS_BYTES = 256L << 20;
 
   private final Streams streams;
-  @Mixin private CommonOptions common;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
 
@@ -56,7 +55,7 @@ final class LogitsCommand implements Callable<Integer> {
         names = "--tokens-file",
         paramLabel = "FILE",
         required = true,
-        description = "The same from a file.")
+        description = "The same from a file; line ends separate too.")
     private Optional<Path> file = Optional.empty();
   }
 
@@ -79,31 +78,26 @@ final class LogitsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (last.orElse(1) < 1) {
+      throw Failure.value("--last", last.get(), "at least 1 row");
+    }
     int[] tokens = tokens();
     int rows = Math.min(tokens.length, last.orElse(tokens.length));
-    if (rows < 1) {
-      throw new Main.FailureException("--last: " + rows + " rows are not possible; at least 1");
-    }
     Model opened = Model.open(model.file());
-    int vocabulary = opened.graph().hyperparameters().vocabulary();
-    for (int token : tokens) {
-      if (token < 0 || token >= vocabulary) {
-        throw new Main.FailureException(
-            "token %d is not in the vocabulary of %d tokens".formatted(token, vocabulary));
-      }
-    }
+    check(tokens, opened.graph().hyperparameters().vocabulary());
     int width = opened.graph().logits().width();
     int stepTokens = Math.min(run.batch(), tokens.length);
     int stepOutputs = Math.clamp(MOST_LOGITS_BYTES / (4L * width), 1, Math.min(stepTokens, rows));
     EngineOptions options =
         run.engine().withStep(stepTokens, stepOutputs).withKvTokens(tokens.length);
-    try (ProgressBar loading = new ProgressBar(streams, "loading");
+    // The file first: if it cannot be written, that is known before a large model is loaded.
+    try (NpyWriter writer = new NpyWriter(output, rows, width);
+        ProgressBar loading = new ProgressBar(streams, "loading");
         Engine engine = Engine.load(opened, options, loading::update);
-        ProgressBar reading = new ProgressBar(streams, "computing");
-        AbortFlag flag = new AbortFlag();
-        NpyWriter writer = new NpyWriter(output, rows, width)) {
+        ProgressBar computing = new ProgressBar(streams, "computing");
+        AbortFlag flag = new AbortFlag()) {
       loading.hide();
-      write(engine, tokens, tokens.length - rows, stepTokens, stepOutputs, flag, writer, reading);
+      write(engine, tokens, tokens.length - rows, stepTokens, stepOutputs, flag, writer, computing);
     }
     streams.note("%s: float32 [%d, %d]".formatted(output, rows, width));
     return 0;
@@ -142,25 +136,35 @@ final class LogitsCommand implements Callable<Integer> {
   }
 
   private int[] tokens() {
-    String text;
+    String option = source.list.isPresent() ? "--tokens" : "--tokens-file";
+    String text = source.list.orElseGet(() -> new TextInput(streams).text(source.file));
+    int[] tokens =
+        Arrays.stream(text.split("[,\\s]+"))
+            .filter(word -> !word.isEmpty())
+            .mapToInt(word -> token(option, word))
+            .toArray();
+    if (tokens.length == 0) {
+      throw Failure.usage(option + " holds no token ids: give at least one");
+    }
+    return tokens;
+  }
+
+  private static int token(String option, String word) {
     try {
-      text =
-          source.file.isPresent() ? Files.readString(source.file.get()) : source.list.orElseThrow();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      return Integer.parseInt(word);
+    } catch (NumberFormatException e) {
+      throw Failure.value(
+          option, "with '" + Printable.line(word, 40) + "'", "token ids are whole numbers");
     }
-    String[] words = text.strip().split("[,\\s]+");
-    if (words.length == 0 || words[0].isEmpty()) {
-      throw new Main.FailureException("no tokens are given");
+  }
+
+  private static void check(int[] tokens, int vocabulary) {
+    for (int token : tokens) {
+      if (token < 0 || token >= vocabulary) {
+        throw new Failure(
+            "token %d is not in the vocabulary: ids go from 0 to %d"
+                .formatted(token, vocabulary - 1));
+      }
     }
-    return Arrays.stream(words)
-        .mapToInt(word -> {
-          try {
-            return Integer.parseInt(word);
-          } catch (NumberFormatException e) {
-            throw new Main.FailureException("'" + word + "' is no token id");
-          }
-        })
-        .toArray();
   }
 }

@@ -3,54 +3,84 @@ package dev.tandem.cli;
 import dev.tandem.engine.EngineException;
 import dev.tandem.model.ModelFormatException;
 import dev.tandem.runtime.RuntimeFailure;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /** The command {@code tandem}. */
 @Command(
     name = "tandem",
-    mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
-    synopsisSubcommandLabel = "COMMAND",
+    customSynopsis = "tandem COMMAND [OPTIONS]",
     description =
         "Runs language models, larger than the GPU's memory too, at the best speed of this"
             + " machine.",
     footer = {
       "",
       "Try:",
-      "  tandem generate \"Once upon a time\"           a story from the built-in model",
-      "  tandem generate -m model.gguf -f prompt.txt   any GGUF model of the Llama family",
-      "  tandem inspect -m model.gguf                  what is in a model, and what it costs",
+      "  tandem generate \"Once upon a time\"      a story from the built-in model",
+      "  tandem generate -m model.gguf \"Hello\"   any GGUF model of the Llama family",
+      "  tandem inspect -m model.gguf            what is in a model, and what it costs",
       "",
-      "'tandem COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage, 130"
-          + " interrupted."
-    },
-    subcommands = {
-      GenerateCommand.class,
-      InspectCommand.class,
-      TokenizeCommand.class,
-      LogitsCommand.class,
-      BenchCommand.class,
-      SynthCommand.class
+      "'tandem COMMAND --help' tells more.",
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
     })
-public final class Main implements Runnable {
+public final class Main implements Callable<Integer> {
 
-  static final int FAILED = 1;
-  static final int USAGE = 2;
+  private static final int FAILED = 1;
+  private static final int USAGE = 2;
+
+  private static final Map<String, Class<?>> COMMANDS = new LinkedHashMap<>();
+
+  static {
+    COMMANDS.put("generate", GenerateCommand.class);
+    COMMANDS.put("inspect", InspectCommand.class);
+    COMMANDS.put("tokenize", TokenizeCommand.class);
+    COMMANDS.put("logits", LogitsCommand.class);
+    COMMANDS.put("bench", BenchCommand.class);
+    COMMANDS.put("synth", SynthCommand.class);
+  }
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      scope = ScopeType.INHERIT,
+      description = "Show this help.")
+  private boolean help;
+
+  @Option(
+      names = {"-V", "--version"},
+      versionHelp = true,
+      description = "Show the version.")
+  private boolean version;
+
+  @Option(
+      names = "--verbose",
+      scope = ScopeType.INHERIT,
+      description = "Show where an error came from.")
+  private boolean verbose;
 
   @Spec private CommandSpec spec;
+  private final Streams streams;
+
+  private Main(Streams streams) {
+    this.streams = streams;
+  }
 
   /** Runs the command and exits with its code. */
   public static void main(String[] arguments) {
@@ -59,74 +89,125 @@ public final class Main implements Runnable {
 
   /** Runs the command and returns its exit code. */
   static int run(Streams streams, String... arguments) {
-    CommandLine line =
-        new CommandLine(new Main(), new Factory(streams))
-            .setOut(new PrintWriter(streams.out(), true, StandardCharsets.UTF_8))
-            .setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8))
-            .setUsageHelpAutoWidth(true)
-            .setUsageHelpLongOptionsMaxWidth(30)
-            .setExpandAtFiles(false) // a prompt may begin with @
-            .setParameterExceptionHandler((problem, unused) -> usage(streams, problem))
-            .setExecutionExceptionHandler(
-                (failure, command, unused) -> failed(streams, failure, arguments));
+    String[] words = helpAsOption(arguments);
+    Main main = new Main(streams);
+    CommandLine line = new CommandLine(main, new Factory(streams));
+    addCommands(line, words);
+    layOutHelp(line);
+    StringWriter help = new StringWriter();
+    line.setOut(new PrintWriter(help))
+        .setErr(new PrintWriter(streams.err(), true))
+        .setColorScheme(CommandLine.Help.defaultColorScheme(ansi(streams)))
+        .setUsageHelpLongOptionsMaxWidth(30)
+        .setExpandAtFiles(false) // a prompt may begin with @
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .registerConverter(Path.class, Words::path)
+        .registerConverter(Integer.class, Words::wholeNumber)
+        .registerConverter(int.class, Words::wholeNumber)
+        .registerConverter(Long.class, Words::longNumber)
+        .registerConverter(long.class, Words::longNumber)
+        .registerConverter(double.class, Words::number)
+        .setParameterExceptionHandler(
+            (problem, unused) -> main.usage(Words.of(problem), problem.getCommandLine()))
+        .setExecutionExceptionHandler((failure, command, unused) -> main.failed(failure, command));
     try {
-      return line.execute(arguments);
-    } catch (Error e) {
-      return failed(streams, e, arguments); // no library for this machine, no memory ...
+      int code = line.execute(words);
+      streams.print(help.toString());
+      return code;
+    } catch (RuntimeException | Error e) {
+      return main.failed(e, line); // no library for this machine, no memory ...
     }
   }
 
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "a command is missing");
+  /**
+   * Adds the command that is asked for, and only if none is all of them: making one out of its
+   * annotations takes some 10 ms at a start.
+   */
+  private static void addCommands(CommandLine line, String[] words) {
+    Optional<String> asked = Arrays.stream(words).filter(word -> !word.startsWith("-")).findFirst();
+    COMMANDS.forEach((name, command) -> {
+      if (asked.filter(COMMANDS::containsKey).orElse(name).equals(name)) {
+        line.addSubcommand(name, command);
+      }
+    });
   }
 
-  private static int usage(Streams streams, ParameterException problem) {
-    CommandLine command = problem.getCommandLine();
-    streams.note("tandem: " + problem.getMessage());
-    CommandLine.UnmatchedArgumentException.printSuggestions(
-        problem, new PrintWriter(streams.err(), true));
+  private static void layOutHelp(CommandLine line) {
+    line.getCommandSpec()
+        .usageMessage()
+        .descriptionHeading("%n")
+        .parameterListHeading("%nArguments:%n")
+        .optionListHeading("%nOptions:%n")
+        .commandListHeading("%nCommands:%n");
+    line.getSubcommands().values().forEach(Main::layOutHelp);
+  }
+
+  /** {@code tandem help generate} as {@code tandem generate --help}. */
+  private static String[] helpAsOption(String[] arguments) {
+    if (arguments.length == 0 || !arguments[0].equals("help")) {
+      return arguments;
+    }
+    String[] words = Arrays.copyOfRange(arguments, 1, arguments.length + 1);
+    words[words.length - 1] = "--help";
+    return words;
+  }
+
+  private static Ansi ansi(Streams streams) {
+    boolean colours =
+        streams.isTerminal(Streams.Kind.OUT)
+            && System.getenv("NO_COLOR") == null
+            && !"dumb".equals(System.getenv("TERM"));
+    return colours ? Ansi.ON : Ansi.OFF;
+  }
+
+  @Override
+  public Integer call() {
+    return missing(streams, spec.commandLine());
+  }
+
+  /** Without a command there is nothing to do but to show them. */
+  static int missing(Streams streams, CommandLine line) {
+    streams.note("tandem: a command is missing\n");
+    line.usage(streams.err(), Ansi.OFF);
+    return USAGE;
+  }
+
+  private int usage(String message, CommandLine command) {
+    streams.note("tandem: " + message);
     streams.note("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
     return USAGE;
   }
 
   /** One clear line; the stack trace only on request, or for what nobody expected. */
-  private static int failed(Streams streams, Throwable failure, String[] arguments) {
+  private int failed(Throwable failure, CommandLine command) {
     if (failure instanceof Streams.ClosedException) {
       return 0;
     }
     Optional<String> message = message(failure);
-    streams.note("tandem: " + message.orElseGet(() -> "internal error: " + failure));
-    if (message.isEmpty() || Arrays.asList(arguments).contains("--verbose")) {
+    if (verbose || message.isEmpty()) {
       failure.printStackTrace(streams.err());
     }
+    if (failure instanceof Failure f && f.isUsage()) {
+      return usage(f.getMessage(), command);
+    }
+    streams.note("tandem: " + message.orElseGet(() -> "internal error: " + failure));
     return FAILED;
   }
 
   /** What to say of a failure that can happen to anybody; empty for a defect. */
   private static Optional<String> message(Throwable failure) {
     return switch (failure) {
+      case Failure e -> Optional.of(e.getMessage());
       case ModelFormatException e -> Optional.of(e.getMessage());
       case EngineException e -> Optional.of(e.getMessage());
       case RuntimeFailure e -> Optional.of(e.getMessage());
-      case FailureException e -> Optional.of(e.getMessage());
-      case UncheckedIOException e -> message(e.getCause());
-      case NoSuchFileException e -> Optional.of(e.getFile() + ": no such file");
-      case AccessDeniedException e -> Optional.of(e.getFile() + ": may not be read or written");
-      case FileSystemException e -> Optional.of(e.getMessage());
-      case OutOfMemoryError e -> Optional.of("the Java heap is full: " + e.getMessage());
+      case UncheckedIOException e -> Optional.of(e.getMessage());
+      case IOException e -> Optional.of(String.valueOf(e.getMessage()));
+      case OutOfMemoryError e ->
+          Optional.of("the Java heap is full (" + e.getMessage() + "): JDK_JAVA_OPTIONS=-Xmx4g");
       case UnsatisfiedLinkError e -> Optional.of(e.getMessage());
       default -> Optional.empty();
     };
-  }
-
-  /** A command cannot do what it was asked for; the message names what, why and what to do. */
-  static final class FailureException extends RuntimeException {
-    private static final long serialVersionUID = 1;
-
-    FailureException(String message) {
-      super(message);
-    }
   }
 
   /** Makes commands: one that asks for it is given the streams. */

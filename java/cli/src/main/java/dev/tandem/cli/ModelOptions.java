@@ -9,6 +9,9 @@ import picocli.CommandLine.Option;
 /** Which model. */
 final class ModelOptions {
 
+  /** The story model, in the distribution and in the sources. */
+  private static final String BUILT_IN = "models/stories.gguf";
+
   @Option(
       names = {"-m", "--model"},
       paramLabel = "FILE",
@@ -17,34 +20,31 @@ final class ModelOptions {
 
   /** The file, the built-in model if none was named. */
   Path file() {
-    return file.orElseGet(BuiltInModel::file);
+    return file.orElseGet(() -> builtIn(code()));
   }
 
-  /** The story model that comes with the product: beside the jars, or in the sources. */
-  static final class BuiltInModel {
-    private static final String NAME = "models/stories.gguf";
-
-    private BuiltInModel() {}
-
-    static Path file() {
-      Path code = codeLocation();
-      for (Path folder = code.getParent(); folder != null; folder = folder.getParent()) {
-        for (String place : new String[] {NAME, "src/main/dist/" + NAME}) {
-          if (Files.isRegularFile(folder.resolve(place))) {
-            return folder.resolve(place);
-          }
-        }
-      }
-      throw new Main.FailureException(
-          "the built-in model (%s) is not beside %s; name a model with -m".formatted(NAME, code));
+  /**
+   * The story model that comes with the product.
+   *
+   * @param code lib/tandem-cli.jar of a distribution, or target/classes in the sources
+   */
+  static Path builtIn(Path code) {
+    Path place =
+        Files.isDirectory(code)
+            ? code.resolve("../../src/main/dist").resolve(BUILT_IN)
+            : code.resolveSibling("..").resolve(BUILT_IN);
+    Path model = place.normalize();
+    if (!Files.isRegularFile(model)) {
+      throw new Failure("the built-in model, " + model + ", is missing: name a model with -m");
     }
+    return model;
+  }
 
-    private static Path codeLocation() {
-      try {
-        return Path.of(Main.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-      } catch (URISyntaxException e) {
-        throw new IllegalStateException(e);
-      }
+  private static Path code() {
+    try {
+      return Path.of(Main.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
     }
   }
 }

@@ -1,6 +1,6 @@
 package dev.tandem.cli;
 
-import java.util.Locale;
+import java.util.Optional;
 
 /** A bar on standard error for work that takes long; on no terminal, nothing. */
 final class ProgressBar implements AutoCloseable {
@@ -9,50 +9,69 @@ final class ProgressBar implements AutoCloseable {
   // Work that is done sooner shows no bar at all.
   private static final long PATIENCE_NANOS = 300_000_000;
   private static final long BETWEEN_NANOS = 100_000_000;
+  private static final String CLEAR_LINE = "\r\u001b[K";
 
   private final Streams streams;
   private final String label;
   private final long started = System.nanoTime();
+  // The shell's prompt should not follow half a bar.
+  private Optional<AtExit> atExit = Optional.empty();
   private long shown;
   private boolean visible;
+  private boolean ended;
 
   ProgressBar(Streams streams, String label) {
-    this.streams = streams;
-    this.label = label;
+    this(streams, label, true);
   }
 
-  /** So much of the whole is done. */
-  void update(long done, long total) {
+  /**
+   * @param wanted otherwise it never appears
+   */
+  ProgressBar(Streams streams, String label, boolean wanted) {
+    this.streams = streams;
+    this.label = label;
+    this.ended = !wanted || !streams.isTerminal(Streams.Kind.ERR);
+  }
+
+  /** So much of the whole is done; shown from time to time. */
+  synchronized void update(long done, long total) {
     long now = System.nanoTime();
-    boolean due = now - started > PATIENCE_NANOS && now - shown > BETWEEN_NANOS;
-    if (!streams.errTerminal() || total <= 0 || !due) {
+    if (now - started > PATIENCE_NANOS && now - shown > BETWEEN_NANOS) {
+      show(done, total);
+    }
+  }
+
+  /** So much of the whole is done; shown now. */
+  synchronized void show(long done, long total) {
+    if (ended || total <= 0) {
       return;
     }
-    shown = now;
+    if (atExit.isEmpty()) {
+      atExit = Optional.of(new AtExit(this::end));
+    }
+    shown = System.nanoTime();
     visible = true;
     int filled = (int) (WIDTH * done / total);
-    streams
-        .err()
-        .print(
-            String.format(
-                Locale.ROOT,
-                "\r%s [%s%s] %3d %%",
-                label,
-                "#".repeat(filled),
-                "-".repeat(WIDTH - filled),
-                100 * done / total));
+    String bar = "#".repeat(filled) + "-".repeat(WIDTH - filled);
+    streams.err().print("\r%s [%s] %3d %%".formatted(label, bar, 100 * done / total));
   }
 
   /** Takes the bar away; it comes back with the next update. */
-  void hide() {
+  synchronized void hide() {
     if (visible) {
-      streams.err().print("\r\u001b[K");
+      streams.err().print(CLEAR_LINE);
       visible = false;
     }
   }
 
   @Override
   public void close() {
+    end();
+    atExit.ifPresent(AtExit::close);
+  }
+
+  private synchronized void end() {
     hide();
+    ended = true;
   }
 }

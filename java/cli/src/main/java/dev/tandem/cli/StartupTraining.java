@@ -4,6 +4,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.util.List;
+import java.util.Set;
 
 /**
  * The training run for the start-up archive: {@code bin/tandem} runs this class once per build and
@@ -30,7 +31,7 @@ final class StartupTraining {
   public static void main(String[] arguments) {
     OutputStream nowhere = OutputStream.nullOutputStream();
     Streams streams =
-        new Streams(InputStream.nullInputStream(), nowhere, new PrintStream(nowhere), false, false);
+        new Streams(InputStream.nullInputStream(), nowhere, new PrintStream(nowhere), Set.of());
     for (List<String> command : COMMANDS) {
       int code = Main.run(streams, command.toArray(String[]::new));
       if (code != 0) {

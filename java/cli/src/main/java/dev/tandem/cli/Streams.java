@@ -10,6 +10,8 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.Set;
 
 /**
  * Where a command reads and writes. Standard output carries results only: the model's text, a
@@ -17,11 +19,16 @@ import java.nio.file.Path;
  *
  * @param out unbuffered
  * @param err for people
- * @param outTerminal whether {@code out} is a terminal
- * @param errTerminal whether {@code err} is a terminal: only then bars
+ * @param terminals which of the three are terminals: only there are bars, colours and hints
  */
-record Streams(
-    InputStream in, OutputStream out, PrintStream err, boolean outTerminal, boolean errTerminal) {
+record Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> terminals) {
+
+  /** The three standard streams, in the order of their descriptors. */
+  enum Kind {
+    IN,
+    OUT,
+    ERR
+  }
 
   /** Standard output was closed by who read it: the command ends quietly. */
   static final class ClosedException extends RuntimeException {
@@ -38,8 +45,11 @@ record Streams(
         new FileInputStream(FileDescriptor.in),
         new FileOutputStream(FileDescriptor.out),
         new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
-        isTerminal(1),
-        isTerminal(2));
+        terminalsOfProcess());
+  }
+
+  boolean isTerminal(Kind kind) {
+    return terminals.contains(kind);
   }
 
   /** Writes text to standard output. */
@@ -52,18 +62,38 @@ record Streams(
     print(line + "\n");
   }
 
-  /** Writes bytes to standard output. */
+  /**
+   * Writes bytes to standard output.
+   *
+   * @throws ClosedException if nobody reads it any more
+   * @throws Failure if it cannot be written: the disk is full
+   */
   void write(byte[] bytes, int offset, int length) {
     try {
       out.write(bytes, offset, length);
     } catch (IOException e) {
-      throw new ClosedException(e);
+      String reason = String.valueOf(e.getMessage());
+      // The JDK has no class for this; the text is strerror's in the locale that bin/tandem sets.
+      if (reason.contains("Broken pipe") || reason.contains("Connection reset")) {
+        throw new ClosedException(e);
+      }
+      throw new Failure("standard output cannot be written: " + reason);
     }
   }
 
   /** Writes a line to standard error. */
   void note(String line) {
     err.println(line);
+  }
+
+  private static Set<Kind> terminalsOfProcess() {
+    Set<Kind> terminals = EnumSet.noneOf(Kind.class);
+    for (Kind kind : Kind.values()) {
+      if (isTerminal(kind.ordinal())) {
+        terminals.add(kind);
+      }
+    }
+    return terminals;
   }
 
   // The JDK tells only whether standard input and output are terminals, both at once.

@@ -3,52 +3,71 @@ package dev.tandem.cli;
 import dev.tandem.engine.MemoryNeed;
 import dev.tandem.model.ModelShape;
 import dev.tandem.model.SyntheticModel;
+import dev.tandem.model.format.BlockCodec;
 import dev.tandem.model.format.TensorType;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code tandem synth}: a model of random weights, for benchmarks and tests. */
 @Command(
     name = "synth",
-    hidden = true,
-    description =
-        "Writes a model of random weights in the shape of a well-known one, for benchmarks and"
-            + " tests.",
-    footer = {"", "Example:", "  tandem synth --shape llama-3.2-1b --type Q4_0 -o 1b-q4_0.gguf"})
+    customSynopsis = "tandem synth [OPTIONS] -o=FILE",
+    description = {
+      "Writes a model of random weights.",
+      "",
+      "For benchmarks and tests: in the shape of a well-known model, or of any other."
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  tandem synth --shape llama-3.2-1b --type Q4_0 -o 1b-q4_0.gguf",
+      "  tandem synth --layers 2 --vocabulary 512 --type F32 -o tiny.gguf"
+    },
+    hidden = true)
 final class SynthCommand implements Callable<Integer> {
 
+  // Far beyond any model, and products of two still fit into a long.
+  private static final int LARGEST_SIZE = 1 << 24;
+
   private final Streams streams;
-  @Spec private CommandSpec spec;
-  @Mixin private CommonOptions common;
 
   @Option(
       names = "--shape",
       paramLabel = "NAME",
-      description = "A known shape; the sizes below change it. Default: ${DEFAULT-VALUE}.",
+      description =
+          "A known shape, whose sizes other options change: ${COMPLETION-CANDIDATES}. Default:"
+              + " ${DEFAULT-VALUE}.",
+      completionCandidates = Shapes.class,
       defaultValue = "stories")
   private String shape;
 
   @Option(
       names = "--type",
       paramLabel = "TYPE",
-      description = "Format of the matrices. Default: ${DEFAULT-VALUE}.",
+      description = "Format of the matrices: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.",
+      completionCandidates = Types.class,
       defaultValue = "F16")
   private TensorType type;
 
   @Option(
       names = "--embedding-type",
       paramLabel = "TYPE",
-      description = "Format of the token embedding.")
+      description = "Format of the token embedding. Default: --type.")
   private Optional<TensorType> embeddingType = Optional.empty();
 
-  @Option(names = "--output-type", paramLabel = "TYPE", description = "Format of the output head.")
+  @Option(
+      names = "--output-type",
+      paramLabel = "TYPE",
+      description = "Format of the output head, with --untied. Default: --type.")
   private Optional<TensorType> outputType = Optional.empty();
 
   @Option(names = "--layers", paramLabel = "N", description = "Transformer blocks.")
@@ -98,6 +117,24 @@ final class SynthCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    try {
+      SyntheticModel.Result result = SyntheticModel.write(output, shape(), options());
+      fallbacks(result.fallbacks());
+      streams.note(
+          "%s: %s parameters, %s"
+              .formatted(
+                  result.file(),
+                  Quantities.count(result.parameters()),
+                  MemoryNeed.text(result.bytes())));
+      return 0;
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage(e.getMessage()); // sizes or formats that make no model
+    } catch (UncheckedIOException e) {
+      throw Failure.of(output, e.getCause());
+    }
+  }
+
+  private SyntheticModel.Options options() {
     SyntheticModel.Options options = SyntheticModel.Options.of(type).withSeed(seed);
     if (embeddingType.isPresent()) {
       options = options.withEmbeddings(embeddingType.get());
@@ -105,38 +142,64 @@ final class SynthCommand implements Callable<Integer> {
     if (outputType.isPresent()) {
       options = options.withOutput(outputType.get());
     }
-    SyntheticModel.Result result = SyntheticModel.write(output, shape(), options);
-    result
-        .fallbacks()
-        .forEach((tensor, other) ->
-            streams.note(tensor + ": rows do not divide into " + type + " blocks, is " + other));
-    streams.note(
-        "%s: %s parameters, %s"
-            .formatted(
-                result.file(),
-                Quantities.count(result.parameters()),
-                MemoryNeed.text(result.bytes())));
-    return 0;
+    return options;
+  }
+
+  /** Says which matrices have another format than was asked for; one line per format. */
+  private void fallbacks(Map<String, TensorType> fallbacks) {
+    Map<TensorType, Long> counts =
+        fallbacks.values().stream()
+            .collect(Collectors.groupingBy(t -> t, TreeMap::new, Collectors.counting()));
+    counts.forEach((other, count) ->
+        streams.note(
+            "%d matrices are %s: their rows are no whole number of blocks of the wanted format"
+                .formatted(count, other)));
   }
 
   private ModelShape shape() {
-    try {
-      ModelShape known = ModelShape.named(shape);
-      return new ModelShape(
-          known.name(),
-          layers.orElse(known.layers()),
-          width.orElse(known.width()),
-          heads.orElse(known.heads()),
-          kvHeads.orElse(known.kvHeads()),
-          headSize.orElse(known.headSize()),
-          feedForward.orElse(known.feedForward()),
-          vocabulary.orElse(known.vocabulary()),
-          context.orElse(known.context()),
-          known.ropeBase(),
-          known.tiedEmbeddings() && !untied,
-          known.normEpsilon());
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    ModelShape known = ModelShape.named(shape);
+    ModelShape wanted =
+        new ModelShape(
+            known.name(),
+            layers.orElse(known.layers()),
+            width.orElse(known.width()),
+            heads.orElse(known.heads()),
+            kvHeads.orElse(known.kvHeads()),
+            headSize.orElse(known.headSize()),
+            feedForward.orElse(known.feedForward()),
+            vocabulary.orElse(known.vocabulary()),
+            context.orElse(known.context()),
+            known.ropeBase(),
+            known.tiedEmbeddings() && !untied,
+            known.normEpsilon());
+    long largest =
+        LongStream.of(
+                wanted.layers(),
+                wanted.width(),
+                (long) wanted.heads() * wanted.headSize(),
+                wanted.feedForward(),
+                wanted.vocabulary())
+            .max()
+            .getAsLong();
+    if (largest > LARGEST_SIZE) {
+      throw Failure.usage("a size of %d is too large; at most %d".formatted(largest, LARGEST_SIZE));
+    }
+    return wanted;
+  }
+
+  /** The names of the known shapes, for the help. */
+  private static final class Shapes implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return ModelShape.known().stream().map(ModelShape::name).iterator();
+    }
+  }
+
+  /** The formats that can be made. */
+  private static final class Types implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return BlockCodec.supported().stream().map(Enum::name).iterator();
     }
   }
 }

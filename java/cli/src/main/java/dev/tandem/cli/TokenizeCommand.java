@@ -4,29 +4,27 @@ import dev.tandem.cli.Table.Align;
 import dev.tandem.model.gguf.GgufFile;
 import dev.tandem.text.TokenBuffer;
 import dev.tandem.text.Tokenizer;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code tandem tokenize}: a text as token ids. */
 @Command(
     name = "tokenize",
-    description = "Shows a text as the tokens that a model reads. A vocabulary-only file will do.",
+    customSynopsis = "tandem tokenize [OPTIONS] [TEXT]",
+    description = {
+      "Shows a text as tokens.",
+      "",
+      "Prints the ids of the tokens that a model reads, and what they stand for. A vocabulary-only"
+          + " file will do."
+    },
     footer = {
       "",
       "Examples:",
@@ -37,20 +35,18 @@ import picocli.CommandLine.Spec;
 final class TokenizeCommand implements Callable<Integer> {
 
   private final Streams streams;
-  @Spec private CommandSpec spec;
-  @Mixin private CommonOptions common;
   @Mixin private ModelOptions model;
 
   @Parameters(
       arity = "0..1",
       paramLabel = "TEXT",
       description = "The text. Default: -f, else standard input.")
-  private Optional<String> text = Optional.empty();
+  private Optional<String> argument = Optional.empty();
 
   @Option(
       names = {"-f", "--file"},
       paramLabel = "FILE",
-      description = "Read the text from a file.")
+      description = "Read the text from a file, to its last byte.")
   private Optional<Path> file = Optional.empty();
 
   @Option(names = "--bos", description = "Add what begins and ends a text by this model's rules.")
@@ -65,8 +61,8 @@ final class TokenizeCommand implements Callable<Integer> {
   @Option(
       names = {"-0", "--null"},
       description =
-          "Read many texts, each ended by a NUL byte; print the ids of each on a line (needs"
-              + " --ids).")
+          "Read many texts from standard input (or -f), each ended by a NUL byte, and print the"
+              + " ids of each on a line. Needs --ids.")
   private boolean many;
 
   TokenizeCommand(Streams streams) {
@@ -75,94 +71,67 @@ final class TokenizeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (text.isPresent() && file.isPresent()) {
-      throw new ParameterException(
-          spec.commandLine(), "the text is named twice: choose one of TEXT and -f");
+    if (argument.isPresent() && file.isPresent()) {
+      throw Failure.usage("the text is named twice: choose one of TEXT and -f");
     }
     if (many && !idsOnly) {
-      throw new ParameterException(spec.commandLine(), "-0 prints ids only: add --ids");
+      throw Failure.usage("-0 prints ids only: add --ids");
+    }
+    if (many && argument.isPresent()) {
+      throw Failure.usage("-0 reads many texts from standard input or -f: leave out TEXT");
     }
     Tokenizer tokenizer = Tokenizer.of(GgufFile.open(model.file()).metadata());
-    StringBuilder lines = new StringBuilder();
-    for (String each : texts()) {
-      int[] ids = ids(tokenizer, each);
-      if (idsOnly) {
-        lines.append(
-            Arrays.stream(ids).mapToObj(Integer::toString).collect(Collectors.joining(" ")));
-        lines.append('\n');
-      } else {
-        lines.append(table(tokenizer, ids));
-      }
+    for (String text : texts()) {
+      int[] ids = ids(tokenizer, text);
+      streams.print(idsOnly ? line(ids) : table(tokenizer, ids).toString());
     }
-    streams.print(lines.toString());
     return 0;
   }
 
-  private int[] ids(Tokenizer tokenizer, String each) {
+  private int[] ids(Tokenizer tokenizer, String text) {
     TokenBuffer ids = new TokenBuffer();
     if (bos) {
       ids.addAll(tokenizer.beginTokens());
     }
-    ids.addAll(tokenizer.encode(each, special));
+    ids.addAll(tokenizer.encode(text, special));
     if (bos) {
       ids.addAll(tokenizer.endTokens());
     }
     return ids.toArray();
   }
 
+  private static String line(int[] ids) {
+    StringBuilder line = new StringBuilder();
+    for (int id : ids) {
+      line.append(line.isEmpty() ? "" : " ").append(id);
+    }
+    return line.append('\n').toString();
+  }
+
   private static Table table(Tokenizer tokenizer, int[] ids) {
     Table table = new Table(Align.RIGHT, Align.LEFT);
     for (int id : ids) {
-      table.row(Integer.toString(id), piece(tokenizer, id));
+      String piece = tokenizer.vocabulary().text(id);
+      table.row(Integer.toString(id), "'" + Printable.line(piece) + "'");
     }
     return table;
   }
 
-  /** The token's text in quotes, with what would disturb a line escaped. */
-  private static String piece(Tokenizer tokenizer, int id) {
-    String text = new String(tokenizer.vocabulary().bytes(id), StandardCharsets.UTF_8);
-    StringBuilder escaped = new StringBuilder("'");
-    text.codePoints()
-        .forEach(c -> {
-          switch (c) {
-            case '\n' -> escaped.append("\\n");
-            case '\r' -> escaped.append("\\r");
-            case '\t' -> escaped.append("\\t");
-            default -> {
-              if (Character.isISOControl(c)) {
-                escaped.append(String.format("\\u%04x", c));
-              } else {
-                escaped.appendCodePoint(c);
-              }
-            }
-          }
-        });
-    return escaped.append('\'').toString();
-  }
-
   private List<String> texts() {
-    if (text.isPresent()) {
-      return List.of(text.get());
-    }
-    byte[] bytes;
-    try {
-      bytes = file.isPresent() ? Files.readAllBytes(file.get()) : streams.in().readAllBytes();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    TextInput input = new TextInput(streams);
     if (!many) {
-      return List.of(new String(bytes, StandardCharsets.UTF_8));
+      return List.of(argument.orElseGet(() -> input.text(file)));
     }
+    byte[] bytes = input.bytes(file);
     List<String> texts = new ArrayList<>();
     int start = 0;
-    for (int i = 0; i < bytes.length; i++) {
-      if (bytes[i] == 0) {
-        texts.add(new String(bytes, start, i - start, StandardCharsets.UTF_8));
+    for (int i = 0; i <= bytes.length; i++) {
+      // The last text need not be ended; nothing behind the last NUL is no text.
+      if (i == bytes.length ? start < i : bytes[i] == 0) {
+        byte[] text = Arrays.copyOfRange(bytes, start, i);
+        texts.add(input.decode(text, "text " + (texts.size() + 1)));
         start = i + 1;
       }
-    }
-    if (start < bytes.length) {
-      texts.add(new String(bytes, start, bytes.length - start, StandardCharsets.UTF_8));
     }
     return texts;
   }

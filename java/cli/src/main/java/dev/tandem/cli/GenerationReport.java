@@ -1,0 +1,99 @@
+package dev.tandem.cli;
+
+import dev.tandem.engine.Engine;
+import dev.tandem.engine.Generation;
+import dev.tandem.engine.MemoryNeed;
+import dev.tandem.engine.TandemModel;
+import dev.tandem.engine.sample.SamplingOptions;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * What is told of a generation beside its text.
+ *
+ * @param model what generates
+ * @param sampling how it draws tokens
+ * @param loadNanos how long it took to load
+ */
+record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNanos) {
+
+  private static final double NANOS = 1e9;
+
+  /** What runs, and where: one line before the text. */
+  String headline() {
+    Engine engine = model.engine();
+    return Printable.line(model.model().name())
+        + " ("
+        + Quantities.count(model.model().graph().parameters())
+        + " parameters) on cpu "
+        + engine.device().instructionSet()
+        + ", "
+        + Quantities.plural(engine.device().threads(), "thread")
+        + "; context "
+        + Quantities.plural(engine.kvTokens(), "token")
+        + "; memory at most "
+        + MemoryNeed.text(engine.memory().total())
+        + "; seed "
+        + sampling.seed();
+  }
+
+  /** Speed, memory, and why it ended: one line. */
+  String statistics(Generation generation) {
+    StringBuilder line =
+        new StringBuilder("load ")
+            .append(Quantities.fixed(loadNanos / NANOS, 2))
+            .append(" s | prompt ")
+            .append(Quantities.plural(generation.promptTokens(), "token"))
+            .append(speed(generation.promptSpeed()))
+            .append(", first token after ")
+            .append(Quantities.fixed(generation.firstToken().toNanos() / NANOS, 3))
+            .append(" s | generated ")
+            .append(Quantities.plural(generation.generatedTokens(), "token"))
+            .append(speed(generation.decodeSpeed()))
+            .append(" | end: ")
+            .append(reason(generation))
+            .append(" | memory ")
+            .append(model.engine().memory());
+    return line.toString();
+  }
+
+  /** All of it, for programs. */
+  Map<String, Object> document(
+      String prompt, int[] promptIds, String text, int[] ids, Generation generation) {
+    Map<String, Object> timings = new LinkedHashMap<>();
+    timings.put("load_seconds", loadNanos / NANOS);
+    timings.put("first_token_seconds", generation.firstToken().toNanos() / NANOS);
+    timings.put("prompt_tokens_per_second", generation.promptSpeed());
+    timings.put("decode_seconds", generation.decode().toNanos() / NANOS);
+    timings.put("decode_tokens_per_second", generation.decodeSpeed());
+    Engine engine = model.engine();
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("model", model.model().name());
+    document.put("prompt", prompt);
+    document.put("text", text);
+    document.put("reason", reason(generation));
+    document.put("prompt_tokens", generation.promptTokens());
+    document.put("generated_tokens", generation.generatedTokens());
+    document.put("prompt_ids", promptIds);
+    document.put("ids", ids);
+    document.put("temperature", sampling.temperature());
+    document.put("top_k", sampling.topK());
+    document.put("seed", sampling.seed());
+    document.put("context", engine.kvTokens());
+    document.put("device", "cpu");
+    document.put("instruction_set", engine.device().instructionSet());
+    document.put("threads", engine.device().threads());
+    document.put("memory_bytes", engine.memory().total());
+    document.put("timings", timings);
+    return document;
+  }
+
+  private static String speed(double tokensPerSecond) {
+    return tokensPerSecond == 0 ? "" : ", " + Quantities.fixed(tokensPerSecond, 1) + " tokens/s";
+  }
+
+  private static String reason(Generation generation) {
+    return generation.reason().name().toLowerCase(Locale.ROOT);
+  }
+}

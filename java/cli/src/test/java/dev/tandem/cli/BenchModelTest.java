@@ -1,0 +1,60 @@
+package dev.tandem.cli;
+
+import static dev.tandem.cli.Tandem.ok;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** {@code tandem bench model}. */
+class BenchModelTest {
+
+  @Test
+  void tableLinesUp() {
+    String[] lines =
+        ok("bench", "model", "-p", "4,100", "-n", "2", "-d", "0,16", "-r", "2", "-t", "1").lines();
+    assertTrue(lines[0].matches("model +size +params +device +threads +test +tokens/s"), lines[0]);
+    String row = "Tandem Stories F16  6\\.7 MiB  3\\.50 M  cpu \\w+ +1 +%s +[\\d.]+ ± [\\d.]+";
+    String[] tests = {"pp4", "pp100", "tg2", "pp4 @ d16", "pp100 @ d16", "tg2 @ d16"};
+    for (int i = 0; i < tests.length; i++) {
+      assertTrue(lines[i + 1].matches(row.formatted(tests[i])), lines[i + 1]);
+      assertEquals(lines[0].length(), lines[i + 1].length(), "rows end where the heading ends");
+    }
+    assertEquals(tests.length + 2, lines.length);
+  }
+
+  @Test
+  void documentHasEverySample() {
+    JsonNode json =
+        ok("bench", "model", "-p", "8", "-n", "0", "-d", "4", "-r", "3", "-t", "2", "--json")
+            .json();
+    assertEquals("Tandem Stories F16", json.get("model").textValue());
+    assertEquals(3_500_288, json.get("parameters").longValue());
+    assertEquals(2, json.get("threads").intValue());
+    assertTrue(json.get("load_seconds").doubleValue() > 0);
+    assertEquals(1, json.get("results").size());
+    JsonNode result = json.get("results").get(0);
+    assertEquals("pp8 @ d4", result.get("test").textValue());
+    assertTrue(result.get("prompt").booleanValue());
+    assertEquals(8, result.get("tokens").intValue());
+    assertEquals(4, result.get("depth").intValue());
+    List<Double> samples = new ArrayList<>();
+    result.get("samples").forEach(sample -> samples.add(sample.doubleValue()));
+    assertEquals(3, samples.size());
+    double mean = samples.stream().mapToDouble(d -> d).average().orElseThrow();
+    assertEquals(mean, result.get("mean").doubleValue(), 1e-9 * mean);
+    assertEquals(samples.stream().sorted().toList().get(1), result.get("median").doubleValue());
+    double squares = samples.stream().mapToDouble(d -> (d - mean) * (d - mean)).sum();
+    assertEquals(Math.sqrt(squares / 2), result.get("deviation").doubleValue(), 1e-9 * mean);
+  }
+
+  @Test
+  void promptsLongerThanAStepAreReadInSteps() {
+    JsonNode json =
+        ok("bench", "model", "-p", "70", "-n", "0", "-b", "16", "-r", "1", "--json").json();
+    assertEquals("pp70", json.get("results").get(0).get("test").textValue());
+  }
+}

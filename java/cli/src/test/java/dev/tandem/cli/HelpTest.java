@@ -1,0 +1,123 @@
+package dev.tandem.cli;
+
+import static dev.tandem.cli.Tandem.ok;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What {@code --help} says. */
+class HelpTest {
+
+  private static String help(String command) {
+    return ok((command + " --help").strip().split(" ")).out();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+  void fits80ColumnsAndHasExamples(String command) {
+    String help = help(command);
+    assertTrue(help.startsWith("Usage: tandem"), help);
+    for (String line : help.split("\n")) {
+      assertTrue(line.length() <= 80, line.length() + ": " + line);
+    }
+    assertTrue(
+        Pattern.compile("^  (tandem|\\w+ .*\\| tandem) ", Pattern.MULTILINE).matcher(help).find(),
+        help);
+    assertFalse(help.contains("\u001b"), "colours only on a terminal");
+    assertFalse(help.contains("${"), help);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"-h", "--help", "--verbose --help", "generate -h"})
+  void helpHasShortAndLongNames(String words) {
+    assertTrue(ok(words.split(" ")).out().startsWith("Usage: tandem "));
+  }
+
+  @Test
+  void helpIsACommandToo() {
+    assertEquals(help(""), ok("help").out());
+    assertEquals(help("generate"), ok("help", "generate").out());
+    assertEquals(help("bench model"), ok("help", "bench", "model").out());
+  }
+
+  @Test
+  void commandsAreListedButForTheHiddenOne() {
+    String help = help("");
+    for (String command : new String[] {"generate", "inspect", "tokenize", "logits", "bench"}) {
+      assertTrue(
+          Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),
+          command);
+    }
+    assertFalse(help.contains("synth"), help);
+  }
+
+  /**
+   * The examples of all commands can be typed as they stand, as far as this goes without the files.
+   */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+  void examplesAreParsed(String command) {
+    Matcher example =
+        Pattern.compile("^  (?:.*\\| )?tandem (.*?)(?:   .*)?$", Pattern.MULTILINE)
+            .matcher(help(command));
+    int found = 0;
+    while (example.find()) {
+      Matcher word =
+          Pattern.compile("\"[^\"]*\"|\\S+")
+              .matcher(
+                  example
+                      .group(1)
+                      .replace("model.gguf", "/no/model.gguf")
+                      .replace("-o ", "-o /no/"));
+      String[] words = word.results().map(r -> r.group().replace("\"", "")).toArray(String[]::new);
+      int code = Tandem.run(words).code();
+      assertTrue(code == 0 || code == 1, Arrays.toString(words) + " is wrong usage");
+      found++;
+    }
+    assertTrue(found > 0, "no example");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "generate, --temp, 0.8",
+    "generate, --top-k, 40",
+    "generate, --batch-size, 512",
+    "bench model, --n-prompt, 512",
+    "bench model, --n-gen, 64",
+    "bench model, --repetitions, 5",
+    "synth, --type, F16"
+  })
+  void defaultsAreStated(String command, String option, String value) {
+    String text = help(command).replaceAll("\\s+", " ");
+    int at = text.indexOf(option + "=");
+    String description = text.substring(at, text.indexOf("Default:", at) + 20);
+    assertTrue(description.contains("Default: " + value), description);
+  }
+
+  @Test
+  void coloursAreForTerminals() {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Tandem.run(InputStream.nullInputStream(), out, Set.of(Streams.Kind.OUT), "--help");
+    boolean wanted = System.getenv("NO_COLOR") == null && !"dumb".equals(System.getenv("TERM"));
+    assertEquals(wanted, out.toString(java.nio.charset.StandardCharsets.UTF_8).contains("\u001b["));
+  }
+
+  @Test
+  void versionIsOneLine() {
+    assertTrue(ok("--version").out().matches("tandem [^\n]+\n"));
+    assertEquals(ok("--version").out(), ok("-V").out());
+  }
+}
