@@ -1,5 +1,5 @@
-// The machine's limits: how fast memory can be read, and how many operations of each kind the cores can do. What a kernel
-// reaches is a fraction of one of these.
+// The machine's limits: how fast memory can be read, and how many operations of each kind the cores can do. What a
+// kernel reaches is a fraction of one of these.
 #include "bench.h"
 #include "core/memory.h"
 #include "core/thread_pool.h"
@@ -11,14 +11,16 @@
 namespace td::bench {
 namespace {
 
-// ---- Reading memory -----------------------------------------------------------------------------------------------------
+// ---- Reading memory
+// -----------------------------------------------------------------------------------------------------
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) void readAll(const uint8_t* data, int64_t bytes) {
   __m256i sum[4] = {};
   for (int64_t i = 0; i < bytes; i += 128) {
     for (int lane = 0; lane < 4; ++lane) {
-      sum[lane] = _mm256_xor_si256(sum[lane], _mm256_load_si256(reinterpret_cast<const __m256i*>(data + i + 32 * lane)));
+      sum[lane] =
+          _mm256_xor_si256(sum[lane], _mm256_load_si256(reinterpret_cast<const __m256i*>(data + i + 32 * lane)));
     }
   }
   for (__m256i& each : sum) asm volatile("" : : "x"(each));
@@ -41,12 +43,14 @@ void readMemory(benchmark::State& state, int threads) {
   ThreadPool pool(threads);
   constexpr int64_t kPiece = int64_t{1} << 20;
   for (auto _ : state) {
-    parallelFor(pool, kBeyondCaches / kPiece, [&](int64_t piece, int) { readAll(memory.data() + piece * kPiece, kPiece); });
+    parallelFor(pool, kBeyondCaches / kPiece,
+                [&](int64_t piece, int) { readAll(memory.data() + piece * kPiece, kPiece); });
   }
   rate(state, "GB", static_cast<double>(kBeyondCaches));
 }
 
-// ---- Operations ---------------------------------------------------------------------------------------------------------
+// ---- Operations
+// ---------------------------------------------------------------------------------------------------------
 
 constexpr int kChains = 16;  // independent, so that latency does not count
 constexpr int64_t kSteps = 20'000;

@@ -120,7 +120,8 @@ TEST_P(Formats, TilesKeepEveryRow) {
   for (int round = 0; round < rounds(60); ++round) {
     Random random("tiles " + typeName(GetParam()), static_cast<uint64_t>(round));
     const int64_t rows = random.between(1, 70);
-    const int64_t columns = format().blockElements > 2 ? format().blockElements * random.between(1, 6) : random.between(1, 300);
+    const int64_t columns =
+        format().blockElements > 2 ? format().blockElements * random.between(1, 6) : random.between(1, 300);
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << "[" << rows << ", " << columns << "]");
     const WeightMatrix matrix(random, GetParam(), rows, columns);
     ASSERT_EQ(matrix.plain.size(), static_cast<size_t>(matrixBytes(format(), TD_PLAIN, rows, columns)));
@@ -170,7 +171,8 @@ TEST(FormatTable, UnknownTypesAreNamedWithTheKnownOnes) {
     FAIL();
   } catch (const Failure& failure) {
     EXPECT_EQ(TD_UNSUPPORTED, failure.status());
-    EXPECT_STREQ("weights of type 11 are not supported; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K", failure.what());
+    EXPECT_STREQ("weights of type 11 are not supported; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
+                 failure.what());
   }
 }
 
