@@ -159,7 +159,9 @@ TEST_P(LongContext, OneTokenInPiecesAndManyTokensWholeGiveTheSameBits) {
     std::iota(tokens.begin(), tokens.end(), 0);
     const auto all = many.attend(tokens);
     for (int sample = 0; sample < 12; ++sample) {
-      const int token = sample == 0 ? positions - 1 : random.integer(0, positions - 1);
+      // The last token, those on both sides of a piece's end, and any.
+      const std::initializer_list<int> chosen = {positions - 1, kPiece - 1, std::min(kPiece, positions - 1), 0};
+      const int token = sample < 4 ? std::data(chosen)[sample] : random.integer(0, positions - 1);
       const auto& whole = all[static_cast<size_t>(token)];
       ASSERT_TRUE(sameBits(one.attend({token})[0], whole)) << "token " << token;
       // Tokens of different lengths together: some have fewer pieces than the longest.
