@@ -34,7 +34,9 @@ inline std::vector<td_isa> isas() {
 }
 
 // One, and all.
-inline std::set<int> threadCounts() { return {1, std::max(1, static_cast<int>(std::thread::hardware_concurrency()))}; }
+inline std::set<int> threadCounts() {
+  return {1, std::max(1, static_cast<int>(std::thread::hardware_concurrency()))};
+}
 
 // A benchmark that cannot be set up has nothing to say.
 template <class Result>
@@ -93,7 +95,8 @@ class Rig {
 
 // Work per second, in billions of `unit`: "GFLOP=91.2/s".
 inline void rate(benchmark::State& state, const char* unit, double perIteration) {
-  state.counters[unit] = benchmark::Counter(perIteration * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters[unit] =
+      benchmark::Counter(perIteration * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 }  // namespace td::bench

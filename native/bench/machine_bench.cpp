@@ -1,5 +1,5 @@
-// The machine's limits: how fast memory can be read, and how many operations of each kind the cores can do. What a kernel
-// reaches is a fraction of one of these.
+// The machine's limits: how fast memory can be read, and how many operations of each kind the cores can do. What a
+// kernel reaches is a fraction of one of these.
 #include "bench.h"
 #include "core/memory.h"
 #include "core/thread_pool.h"
@@ -11,14 +11,16 @@
 namespace td::bench {
 namespace {
 
-// ---- Reading memory -----------------------------------------------------------------------------------------------------
+// ---- Reading memory
+// -----------------------------------------------------------------------------------------------------
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) void readAll(const uint8_t* data, int64_t bytes) {
   __m256i sum[4] = {};
   for (int64_t i = 0; i < bytes; i += 128) {
     for (int lane = 0; lane < 4; ++lane) {
-      sum[lane] = _mm256_xor_si256(sum[lane], _mm256_load_si256(reinterpret_cast<const __m256i*>(data + i + 32 * lane)));
+      sum[lane] =
+          _mm256_xor_si256(sum[lane], _mm256_load_si256(reinterpret_cast<const __m256i*>(data + i + 32 * lane)));
     }
   }
   for (__m256i& each : sum) asm volatile("" : : "x"(each));
@@ -41,42 +43,36 @@ void readMemory(benchmark::State& state, int threads) {
   ThreadPool pool(threads);
   constexpr int64_t kPiece = int64_t{1} << 20;
   for (auto _ : state) {
-    parallelFor(pool, kBeyondCaches / kPiece, [&](int64_t piece, int) { readAll(memory.data() + piece * kPiece, kPiece); });
+    parallelFor(pool, kBeyondCaches / kPiece,
+                [&](int64_t piece, int) { readAll(memory.data() + piece * kPiece, kPiece); });
   }
   rate(state, "GB", static_cast<double>(kBeyondCaches));
 }
 
-// ---- Operations ---------------------------------------------------------------------------------------------------------
+// ---- Operations
+// ---------------------------------------------------------------------------------------------------------
 
 constexpr int kChains = 16;  // independent, so that latency does not count
 constexpr int64_t kSteps = 20'000;
 
 #if defined(__x86_64__)
-// Keeps a register's value unknown to the compiler, without moving it.
-template <class Register>
-inline void keep(Register& value) {
-  asm volatile("" : "+x"(value));
-}
-template <class Register>
-inline void keepZmm(Register& value) {
-  asm volatile("" : "+v"(value));
-}
+// An empty asm keeps a register's value unknown to the compiler, without moving it.
 
 __attribute__((target("avx2,fma"))) void fmaAvx2() {
   __m256 sum[kChains] = {}, a = _mm256_set1_ps(0.5f), b = _mm256_set1_ps(0.25f);
   for (int64_t step = 0; step < kSteps; ++step) {
-    keep(a);
+    asm volatile("" : "+x"(a));
     for (__m256& each : sum) each = _mm256_fmadd_ps(a, b, each);
   }
-  for (__m256& each : sum) keep(each);
+  for (__m256& each : sum) asm volatile("" : "+x"(each));
 }
 __attribute__((target("avx512f"))) void fmaAvx512() {
   __m512 sum[kChains] = {}, a = _mm512_set1_ps(0.5f), b = _mm512_set1_ps(0.25f);
   for (int64_t step = 0; step < kSteps; ++step) {
-    keepZmm(a);
+    asm volatile("" : "+v"(a));
     for (__m512& each : sum) each = _mm512_fmadd_ps(a, b, each);
   }
-  for (__m512& each : sum) keepZmm(each);
+  for (__m512& each : sum) asm volatile("" : "+v"(each));
 }
 // As kernels for AVX2 multiply bytes: three instructions.
 __attribute__((target("avx2"))) void bytesAvx2() {
@@ -84,28 +80,28 @@ __attribute__((target("avx2"))) void bytesAvx2() {
   const __m256i ones = _mm256_set1_epi16(1);
   for (int64_t step = 0; step < kSteps; ++step) {
     for (__m256i& each : sum) {
-      keep(a);
+      asm volatile("" : "+x"(a));
       each = _mm256_add_epi32(each, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
     }
   }
-  for (__m256i& each : sum) keep(each);
+  for (__m256i& each : sum) asm volatile("" : "+x"(each));
 }
 __attribute__((target("avx512f,avx512vnni"))) void bytesAvx512() {
   __m512i sum[kChains] = {}, a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
   for (int64_t step = 0; step < kSteps; ++step) {
-    keepZmm(a);
+    asm volatile("" : "+v"(a));
     for (__m512i& each : sum) each = _mm512_dpbusd_epi32(each, a, b);
   }
-  for (__m512i& each : sum) keepZmm(each);
+  for (__m512i& each : sum) asm volatile("" : "+v"(each));
 }
 __attribute__((target("avx512f,avx512bf16"))) void bf16Avx512() {
   __m512 sum[kChains] = {};
   __m512i a = _mm512_set1_epi16(0x3f00), b = _mm512_set1_epi16(0x3e80);
   for (int64_t step = 0; step < kSteps; ++step) {
-    keepZmm(a);
+    asm volatile("" : "+v"(a));
     for (__m512& each : sum) each = _mm512_dpbf16_ps(each, (__m512bh)a, (__m512bh)b);
   }
-  for (__m512& each : sum) keepZmm(each);
+  for (__m512& each : sum) asm volatile("" : "+v"(each));
 }
 #endif
 

@@ -1,5 +1,5 @@
-// Matmul as programs run it, per format, instruction set, thread count and number of tokens. The weights of a run exceed the
-// caches, as those of a model do: GB/s of weights is what counts for one token, GFLOP/s for many.
+// Matmul as programs run it, per format, instruction set, thread count and number of tokens. The weights of a run
+// exceed the caches, as those of a model do: GB/s of weights is what counts for one token, GFLOP/s for many.
 #include "bench.h"
 
 namespace td::bench {
@@ -13,7 +13,8 @@ void matmul(benchmark::State& state, td_type type, td_isa isa, int threads, int6
   const int64_t matrices = tokens >= 64 ? 2 : std::max<int64_t>(2, kBeyondCaches / 2 / weightBytes);
   Rig rig(isa, threads, matrices * weightBytes + tokens * (kRows + kColumns) * 8 + 4096);
   rig.extent(tokens);
-  const int32_t x = rig.tensor(ok(td_activation_type(rig.device(), type)), TD_PLAIN, tokens, kColumns), out = rig.f32(tokens, kRows);
+  const int32_t x = rig.tensor(ok(td_activation_type(rig.device(), type)), TD_PLAIN, tokens, kColumns),
+                out = rig.f32(tokens, kRows);
   for (int64_t i = 0; i < matrices; ++i) {
     ok(td_op_matmul(rig.program(), rig.tensor(type, TD_TILES, kRows, kColumns), x, -1, out));
   }
@@ -28,9 +29,11 @@ void matmul(benchmark::State& state, td_type type, td_isa isa, int threads, int6
     for (const td_isa isa : isas()) {
       for (const int threads : threadCounts()) {
         for (const int64_t tokens : {1, 8, 64}) {
-          const std::string name = "matmul/" + typeName(type) + "/" + isaName(isa) + "/threads:" + std::to_string(threads) +
-                                   "/tokens:" + std::to_string(tokens);
-          benchmark::RegisterBenchmark(name.c_str(), matmul, type, isa, threads, tokens)->UseRealTime()->Unit(benchmark::kMillisecond);
+          const std::string name = "matmul/" + typeName(type) + "/" + isaName(isa) +
+                                   "/threads:" + std::to_string(threads) + "/tokens:" + std::to_string(tokens);
+          benchmark::RegisterBenchmark(name.c_str(), matmul, type, isa, threads, tokens)
+              ->UseRealTime()
+              ->Unit(benchmark::kMillisecond);
         }
       }
     }

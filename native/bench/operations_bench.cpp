@@ -10,15 +10,17 @@ namespace {
 // `tokens` tokens at the end of a context of `context` positions; 32 query heads, 8 KV heads of 128.
 void attention(benchmark::State& state, td_isa isa, int threads, int64_t context, int64_t tokens) {
   constexpr int kHeads = 32, kKvHeads = 8, kHeadSize = 128;
-  const int64_t blocks = context / kKvTokens, width = int64_t{kHeads} * kHeadSize, blockElements = kKvHeads * kvHeadElements(kHeadSize);
+  const int64_t blocks = context / kKvTokens, width = int64_t{kHeads} * kHeadSize,
+                blockElements = kKvHeads * kvHeadElements(kHeadSize);
   Rig rig(isa, threads, blocks * blockElements * 2 + 2 * tokens * width * 4 + (blocks + 2 * tokens) * 4 + 4096);
   rig.extent(tokens);
   std::vector<int32_t> positions(static_cast<size_t>(tokens)), table(static_cast<size_t>(blocks));
   std::iota(positions.begin(), positions.end(), static_cast<int32_t>(context - tokens));
   std::iota(table.begin(), table.end(), 0);
-  ok(td_op_attention(rig.program(), rig.f32(tokens, width), rig.i32(positions), rig.i32(std::vector<int32_t>(positions.size(), 0)),
-                     rig.i32(table), rig.tensor(TD_F16, TD_PLAIN, blocks, blockElements), rig.f32(tokens, width), 0, kHeadSize, kKvHeads,
-                     0.088));
+  ok(td_op_attention(rig.program(), rig.f32(tokens, width), rig.i32(positions),
+                     rig.i32(std::vector<int32_t>(positions.size(), 0)), rig.i32(table),
+                     rig.tensor(TD_F16, TD_PLAIN, blocks, blockElements), rig.f32(tokens, width), 0, kHeadSize,
+                     kKvHeads, 0.088));
   rig.finish();
   for (auto _ : state) rig.run();
   rate(state, "GB", static_cast<double>(blocks * blockElements * 2));
@@ -59,7 +61,8 @@ void select(benchmark::State& state, td_isa isa, int threads, int64_t rows) {
     memcpy(rig.data(i * 4), &value, sizeof value);
   }
   rig.extent(rows);
-  ok(td_op_select(rig.program(), logits, rig.tensor(TD_I32, TD_PLAIN, rows, 256), rig.f32(rows, 256), rig.f32(rows, 1)));
+  ok(td_op_select(rig.program(), logits, rig.tensor(TD_I32, TD_PLAIN, rows, 256), rig.f32(rows, 256),
+                  rig.f32(rows, 1)));
   rig.finish();
   for (auto _ : state) rig.run();
   rate(state, "Glogit", static_cast<double>(rows * kVocabulary));
@@ -75,11 +78,14 @@ void select(benchmark::State& state, td_isa isa, int threads, int64_t rows) {
       for (const int64_t context : {1024, 16384}) {
         for (const int64_t tokens : {1, 64}) {
           const std::string what = "/context:" + std::to_string(context) + "/tokens:" + std::to_string(tokens);
-          benchmark::RegisterBenchmark(("attention/" + where + what).c_str(), attention, isa, threads, context, tokens)->UseRealTime();
+          benchmark::RegisterBenchmark(("attention/" + where + what).c_str(), attention, isa, threads, context, tokens)
+              ->UseRealTime();
         }
       }
       for (const int64_t rows : {1, 16}) {
-        benchmark::RegisterBenchmark(("select/" + where + "/rows:" + std::to_string(rows)).c_str(), select, isa, threads, rows)->UseRealTime();
+        benchmark::RegisterBenchmark(("select/" + where + "/rows:" + std::to_string(rows)).c_str(), select, isa,
+                                     threads, rows)
+            ->UseRealTime();
       }
     }
   }

@@ -9,7 +9,7 @@ namespace td {
 
 // 32 activations as int8: value = scale * quant, scale = max|x| / 127, rounded to nearest even. The sums let a kernel treat weights as
 // unsigned, or add a format's minimum, without touching the quants again. A block with a NaN or an infinity has scale NaN: it poisons
-// every result, so that it cannot pass unnoticed.
+// every result, so that it cannot pass unnoticed. A block of values below 2^-100 counts as zeros.
 struct Act8Block {
   int8_t quants[32];
   float scale;

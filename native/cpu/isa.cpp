@@ -1,4 +1,8 @@
 // Which instruction sets this build and this machine have.
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <string>
 
 #include "core/status.h"
@@ -20,13 +24,23 @@ extern const Kernels table;
 
 namespace {
 
+#if defined(__x86_64__)
+// What __builtin_cpu_supports() of some compilers has no names for.
+struct Cpuid {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  Cpuid(unsigned leaf, unsigned subleaf) { __get_cpuid_count(leaf, subleaf, &eax, &ebx, &ecx, &edx); }
+};
+bool cpuHasF16c() { return (Cpuid(1, 0).ecx >> 29 & 1) != 0; }
+bool cpuHasBf16() { return (Cpuid(7, 1).eax >> 5 & 1) != 0; }
+#endif
+
 bool machineHas(td_isa isa) {
   if (isa == TD_ISA_SCALAR) return true;
 #if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpuHasF16c();
   if (isa == TD_ISA_AVX2) return avx2;
   return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && cpuHasBf16();
 #else
   return false;
 #endif

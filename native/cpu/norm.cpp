@@ -19,7 +19,8 @@ void rmsNorm(const float* x, const float* weight, int64_t columns, float epsilon
     squares = mulAdd(v, v, squares);
   }
   const float mean = sumLanes(squares) / static_cast<float>(columns);
-  const F32x16 factor = broadcast(1.0f / std::sqrt(mean + epsilon));
+  // Squares that overflow would make the factor 0 and the row vanish: mean - mean is 0, or NaN for what is not finite.
+  const F32x16 factor = broadcast(1.0f / std::sqrt(mean + epsilon) + (mean - mean));
   for (int64_t i = 0; i < whole; i += 16) store(out + i, mul(mul(load(x + i), factor), load(weight + i)));
   if (rest > 0) storeFirst(out + whole, mul(mul(loadFirst(x + whole, rest), factor), loadFirst(weight + whole, rest)), rest);
 }

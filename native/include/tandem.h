@@ -103,7 +103,8 @@ int64_t td_device_open(const void *name, const void *isa, int32_t threads, int64
 int64_t td_device_close(int64_t device);
 int64_t td_device_property(int64_t device, int32_t property);
 
-/* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or TD_ACTBF16. */
+/* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or TD_ACTBF16.
+ * TD_UNSUPPORTED for a type that is none of weights. */
 int32_t td_activation_type(int64_t device, int32_t weight_type);
 
 /* ---- Files -------------------------------------------------------------------------------------------------------- */
@@ -131,7 +132,8 @@ int64_t td_buffer_write(int64_t buffer, int64_t offset, const void *source, int6
 int64_t td_buffer_read(int64_t buffer, int64_t offset, void *destination, int64_t bytes);
 
 /* Reads a weight matrix from a file into a buffer: the same type in `layout`, or converted to TD_F32 in plain layout
- * (vectors: norms, biases). Works in parallel on the device's threads; needs no memory beside the buffer. */
+ * (vectors: norms, biases). Works in parallel on the device's threads, each with some rows' worth of memory (about a MiB).
+ * A matrix that does not lie in the file, or does not fit the buffer, is refused before anything is written. */
 int64_t td_tensor_load(int64_t file, int64_t file_offset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
                        int64_t buffer_offset, int32_t target_type, int32_t layout);
 
@@ -151,7 +153,8 @@ int64_t td_program_create(int64_t device);
 int64_t td_program_close(int64_t program);
 
 /* Declares a tensor in a buffer, for use as an operand. Activations are declared with as many rows as a step can have.
- * Returns its index in this program. */
+ * Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for encoded activations, of 2 for
+ * quantised weights). Returns its index in this program. */
 int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
                           int64_t columns);
 /* Declares an event; returns its index in this program. */
@@ -201,7 +204,7 @@ int32_t td_op_gather(int64_t program, int32_t x, int32_t rows, int32_t out);
 int32_t td_op_copy(int64_t program, int32_t x, int32_t out);
 /* Ends a step: per row of logits the best candidates (by logit, then by the lower id), best first, and the logarithm of the sum
  * of all exponentials. ids: i32 [R, k], values: [R, k], log_sums: [R, 1]; k <= TD_MAX_CANDIDATES; where the vocabulary is
- * smaller, the rest of the ids is -1. A logit that is not finite fails the run with TD_NOT_FINITE. */
+ * smaller, the rest of the ids is -1 and of the values -infinity. A logit that is not finite fails the run with TD_NOT_FINITE. */
 int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t log_sums);
 
 /* Checks the whole program and seals it. */

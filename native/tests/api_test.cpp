@@ -9,11 +9,16 @@
 namespace td::testing {
 namespace {
 
-::testing::AssertionResult invalid(int64_t result, const std::string& part) { return refused(result, TD_INVALID_ARGUMENT, part); }
+::testing::AssertionResult invalid(int64_t result, const std::string& part) {
+  return refused(result, TD_INVALID_ARGUMENT, part);
+}
 
-TEST(Abi, Version) { EXPECT_EQ(TD_ABI_VERSION, td_abi_version()); }
+TEST(Abi, Version) {
+  EXPECT_EQ(TD_ABI_VERSION, td_abi_version());
+}
 
-// ---- Messages -----------------------------------------------------------------------------------------------------------
+// ---- Messages
+// -----------------------------------------------------------------------------------------------------------
 
 TEST(Messages, AreCutToTheCapacity) {
   EXPECT_TRUE(invalid(td_buffer_close(12345), "handle 12345 is no open buffer"));
@@ -24,7 +29,8 @@ TEST(Messages, AreCutToTheCapacity) {
     if (capacity > 0) {
       ASSERT_EQ(whole.substr(0, capacity - 1), text.data());
     }
-    for (size_t i = std::min(capacity, whole.size() + 1); i < text.size(); ++i) ASSERT_EQ('#', text[i]) << "beyond a capacity of " << capacity;
+    for (size_t i = std::min(capacity, whole.size() + 1); i < text.size(); ++i)
+      ASSERT_EQ('#', text[i]) << "beyond a capacity of " << capacity;
   }
   EXPECT_EQ(static_cast<int64_t>(whole.size()), td_error_message(nullptr, 100));
   EXPECT_EQ(static_cast<int64_t>(whole.size()), td_error_message(nullptr, -1));
@@ -48,7 +54,8 @@ TEST(Messages, OfAnyLengthAreKept) {
   EXPECT_TRUE(refused(td_device_open(path.c_str(), "", 1, 0), TD_UNSUPPORTED, "xxx"));
 }
 
-// ---- Devices ------------------------------------------------------------------------------------------------------------
+// ---- Devices
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(Devices, Refusals) {
   EXPECT_TRUE(refused(td_device_open("gpu", "", 1, 0), TD_UNSUPPORTED, "device gpu"));
@@ -80,13 +87,15 @@ TEST(Devices, Properties) {
   }
 }
 
-// ---- Memory -------------------------------------------------------------------------------------------------------------
+// ---- Memory
+// -------------------------------------------------------------------------------------------------------------
 
 TEST(MemoryLimit, IsHardAndCountsExactly) {
   const Device device = openDevice(TD_ISA_SCALAR, 1, 1000);
   BufferHandle first(td_buffer_create(device, 600));
   EXPECT_EQ(600, td_device_property(device, TD_PROPERTY_MEMORY_USED));
-  EXPECT_TRUE(refused(td_buffer_create(device, 401), TD_OUT_OF_MEMORY, "cpu: 401 bytes more would exceed its memory limit of 1000 bytes (600 bytes in use)"));
+  EXPECT_TRUE(refused(td_buffer_create(device, 401), TD_OUT_OF_MEMORY,
+                      "cpu: 401 bytes more would exceed its memory limit of 1000 bytes (600 bytes in use)"));
   EXPECT_TRUE(refused(td_buffer_create(device, INT64_MAX), TD_OUT_OF_MEMORY, ""));
   BufferHandle second(td_buffer_create(device, 400));
   EXPECT_EQ(1000, td_device_property(device, TD_PROPERTY_MEMORY_USED));
@@ -147,9 +156,11 @@ TEST(Buffers, Ranges) {
   const Device device = openDevice(TD_ISA_SCALAR, 1);
   const BufferHandle buffer(td_buffer_create(device, 10));
   uint8_t bytes[16] = {};
-  struct Range { int64_t offset, bytes; };
-  for (const Range bad : {Range{0, 11}, Range{10, 1}, Range{-1, 1}, Range{1, -1}, Range{INT64_MAX, 1}, Range{1, INT64_MAX}, Range{INT64_MIN, 1},
-                          Range{INT64_MAX, INT64_MAX}, Range{0, INT64_MIN}}) {
+  struct Range {
+    int64_t offset, bytes;
+  };
+  for (const Range bad : {Range{0, 11}, Range{10, 1}, Range{-1, 1}, Range{1, -1}, Range{INT64_MAX, 1},
+                          Range{1, INT64_MAX}, Range{INT64_MIN, 1}, Range{INT64_MAX, INT64_MAX}, Range{0, INT64_MIN}}) {
     SCOPED_TRACE(::testing::Message() << bad.bytes << " at " << bad.offset);
     EXPECT_TRUE(invalid(td_buffer_write(buffer, bad.offset, bytes, bad.bytes), "outside the buffer of 10 bytes"));
     EXPECT_TRUE(invalid(td_buffer_read(buffer, bad.offset, bytes, bad.bytes), std::to_string(bad.offset)));
@@ -204,7 +215,8 @@ TEST(TensorBytes, PerTypeAndLayout) {
   EXPECT_TRUE(refused(td_tensor_bytes(99, TD_PLAIN, 1, 32), TD_UNSUPPORTED, "type 99"));
 }
 
-// ---- Handles ------------------------------------------------------------------------------------------------------------
+// ---- Handles
+// ------------------------------------------------------------------------------------------------------------
 
 struct Counted final : Object {
   explicit Counted(int* alive) : alive(alive) { ++*alive; }
@@ -252,14 +264,16 @@ class EveryHandle : public ::testing::Test {
         {"buffer_write", "buffer", [bytes](int64_t h) { return td_buffer_write(h, 0, bytes, 1); }},
         {"buffer_read", "buffer", [bytes](int64_t h) mutable { return td_buffer_read(h, 0, bytes, 1); }},
         {"tensor_load 1", "file", [](int64_t h) { return td_tensor_load(h, 0, TD_F32, 1, 1, h, 0, TD_F32, TD_PLAIN); }},
-        {"tensor_load 2", "buffer", [&](int64_t h) { return td_tensor_load(file_, 0, TD_F32, 1, 1, h, 0, TD_F32, TD_PLAIN); }},
+        {"tensor_load 2", "buffer",
+         [&](int64_t h) { return td_tensor_load(file_, 0, TD_F32, 1, 1, h, 0, TD_F32, TD_PLAIN); }},
         {"flag_close", "flag", [](int64_t h) { return td_flag_close(h); }},
         {"flag_set", "flag", [](int64_t h) { return td_flag_set(h); }},
         {"flag_clear", "flag", [](int64_t h) { return td_flag_clear(h); }},
         {"program_create", "device", [](int64_t h) { return td_program_create(h); }},
         {"program_close", "program", [](int64_t h) { return td_program_close(h); }},
         {"program_tensor 1", "program", [](int64_t h) { return td_program_tensor(h, h, 0, TD_F32, TD_PLAIN, 1, 1); }},
-        {"program_tensor 2", "buffer", [&](int64_t h) { return td_program_tensor(program_, h, 0, TD_F32, TD_PLAIN, 1, 1); }},
+        {"program_tensor 2", "buffer",
+         [&](int64_t h) { return td_program_tensor(program_, h, 0, TD_F32, TD_PLAIN, 1, 1); }},
         {"program_event", "program", [](int64_t h) { return td_program_event(h); }},
         {"program_stream", "program", [](int64_t h) { return td_program_stream(h, 0); }},
         {"program_on", "program", [](int64_t h) { return td_program_on(h, 0); }},
@@ -297,14 +311,16 @@ class EveryHandle : public ::testing::Test {
 TEST_F(EveryHandle, ThatIsNoneIsRefused) {
   for (const Call& call : calls()) {
     SCOPED_TRACE(call.name);
-    for (const int64_t handle : {int64_t{0}, int64_t{-1}, int64_t{1}, int64_t{0x7fffffff}, INT64_MAX, INT64_MIN, int64_t{1} << 40}) {
+    for (const int64_t handle :
+         {int64_t{0}, int64_t{-1}, int64_t{1}, int64_t{0x7fffffff}, INT64_MAX, INT64_MIN, int64_t{1} << 40}) {
       EXPECT_TRUE(invalid(call.call(handle), "handle " + std::to_string(handle) + " is no open " + call.what));
     }
   }
 }
 
 TEST_F(EveryHandle, OfAnotherKindIsRefused) {
-  const std::pair<const char*, int64_t> all[] = {{"device", device_}, {"buffer", buffer_}, {"file", file_}, {"flag", flag_}, {"program", program_}};
+  const std::pair<const char*, int64_t> all[] = {
+      {"device", device_}, {"buffer", buffer_}, {"file", file_}, {"flag", flag_}, {"program", program_}};
   for (const Call& call : calls()) {
     SCOPED_TRACE(call.name);
     for (const auto& [kind, handle] : all) {
@@ -326,7 +342,8 @@ TEST_F(EveryHandle, ThatIsClosedIsRefused) {
     if (std::string_view(call.what) == "flag") stale = td_flag_create();
     if (std::string_view(call.what) == "program") stale = td_program_create(device_);
     ASSERT_GT(stale, 0);
-    for (const auto& close : {td_device_close, td_buffer_close, td_file_close, td_flag_close, td_program_close}) close(stale);
+    for (const auto& close : {td_device_close, td_buffer_close, td_file_close, td_flag_close, td_program_close})
+      close(stale);
     const Flag successor(td_flag_create());
     EXPECT_EQ(stale & 0x7fffffff, successor & 0x7fffffff) << "not the same place: the test tests nothing";
     EXPECT_TRUE(invalid(call.call(stale), "handle " + std::to_string(stale)));

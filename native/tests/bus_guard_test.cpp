@@ -1,5 +1,5 @@
-// The SIGBUS guard among other handlers. Each case is a process of its own, because the handler is installed once per process;
-// its exit code says how it went.
+// The SIGBUS guard among other handlers. Each case is a process of its own, because the handler is installed once per
+// process; its exit code says how it went.
 #include "core/bus_guard.h"
 
 #include <signal.h>
@@ -20,7 +20,8 @@ class Hole {
  public:
   explicit Hole(int64_t pages) : bytes_(pages * kPage) {
     file_.resize(bytes_);
-    data_ = static_cast<uint8_t*>(mmap(nullptr, static_cast<size_t>(bytes_), PROT_READ, MAP_SHARED, file_.descriptor(), 0));
+    data_ =
+        static_cast<uint8_t*>(mmap(nullptr, static_cast<size_t>(bytes_), PROT_READ, MAP_SHARED, file_.descriptor(), 0));
     file_.resize(0);
   }
   ~Hole() { munmap(data_, static_cast<size_t>(bytes_)); }
@@ -44,7 +45,8 @@ class BusGuardTest : public ::testing::Test {
 
 bool diedOfBusError(int status) {
   // A sanitizer's own handler reports it and exits.
-  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) || (kSanitizer && !(WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) ||
+         (kSanitizer && !(WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
 constexpr int kOtherHandler = 42;

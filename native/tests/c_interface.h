@@ -1,4 +1,5 @@
-// tandem.h as the tests use it: handles that close themselves, and calls that must succeed or must fail with a sentence.
+// tandem.h as the tests use it: handles that close themselves, and calls that must succeed or must fail with a
+// sentence.
 #pragma once
 
 #include <utility>

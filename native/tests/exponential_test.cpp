@@ -1,8 +1,7 @@
-// The exponential of cpu/simd.h over its whole range. One instruction set is enough: that all give the same bits is seen where
-// kernels use it (silu, scanLogits, attention).
+// The exponential of cpu/simd.h over its whole range. One instruction set is enough: that all give the same bits is
+// seen where kernels use it (silu, scanLogits, attention).
 #define TD_ISA scalar
 #include "cpu/simd.h"
-
 #include "testing.h"
 
 namespace td::testing {
@@ -14,7 +13,9 @@ std::vector<float> exponentials(const std::vector<float>& x) {
   return out;
 }
 
-float exponentialOf(float x) { return exponentials(std::vector<float>(16, x))[0]; }
+float exponentialOf(float x) {
+  return exponentials(std::vector<float>(16, x))[0];
+}
 
 // Every so many floats between two of one sign.
 template <class Visit>
@@ -23,7 +24,8 @@ void sweep(float from, float to, uint32_t step, Visit visit) {
   const uint32_t last = std::max(std::bit_cast<uint32_t>(from), std::bit_cast<uint32_t>(to));
   std::vector<float> x(16);
   for (uint64_t bits = first; bits <= last; bits += uint64_t{16} * step) {
-    for (uint32_t i = 0; i < 16; ++i) x[i] = std::bit_cast<float>(static_cast<uint32_t>(std::min<uint64_t>(bits + i * step, last)));
+    for (uint32_t i = 0; i < 16; ++i)
+      x[i] = std::bit_cast<float>(static_cast<uint32_t>(std::min<uint64_t>(bits + i * step, last)));
     const std::vector<float> out = exponentials(x);
     for (size_t i = 0; i < 16; ++i) visit(x[i], out[i]);
   }

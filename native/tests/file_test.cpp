@@ -23,7 +23,8 @@ TEST(Files, Refusals) {
   EXPECT_EQ(100, td_file_size(FileHandle(td_file_open(file.path()))));
 }
 
-// ---- Loading ------------------------------------------------------------------------------------------------------------
+// ---- Loading
+// ------------------------------------------------------------------------------------------------------------
 
 class Load : public ::testing::TestWithParam<td_type> {};
 
@@ -36,7 +37,10 @@ void checkLoad(Random& random, td_type type, int64_t rows, int64_t columns, int 
   const TemporaryFile file(content);
   const FileHandle handle(td_file_open(file.path()));
   const Device device = openDevice(TD_ISA_SCALAR, threads);
-  struct Way { int32_t target; td_layout layout; };
+  struct Way {
+    int32_t target;
+    td_layout layout;
+  };
   for (const Way way : {Way{type, TD_PLAIN}, Way{type, TD_TILES}, Way{TD_F32, TD_PLAIN}}) {
     SCOPED_TRACE(::testing::Message() << "as " << typeName(way.target) << " in layout " << way.layout);
     std::vector<uint8_t> expected;
@@ -45,14 +49,16 @@ void checkLoad(Random& random, td_type type, int64_t rows, int64_t columns, int 
     } else {
       expected.resize(static_cast<size_t>(rows * columns) * sizeof(float));
       for (int64_t row = 0; row < rows; ++row) {
-        decodeRow(matrix.format(), TD_PLAIN, matrix.plain.data(), columns, row, reinterpret_cast<float*>(expected.data()) + row * columns);
+        decodeRow(matrix.format(), TD_PLAIN, matrix.plain.data(), columns, row,
+                  reinterpret_cast<float*>(expected.data()) + row * columns);
       }
     }
     const int64_t bytes = ok(td_tensor_bytes(way.target, way.layout, rows, columns));
     ASSERT_EQ(static_cast<int64_t>(expected.size()), bytes);
     const Buffer<uint8_t> buffer(device, bytes + 2 * margin);
     buffer.fill(0xee);
-    ASSERT_EQ(0, td_tensor_load(handle, offset, type, rows, columns, buffer.handle(), margin, way.target, way.layout)) << errorMessage();
+    ASSERT_EQ(0, td_tensor_load(handle, offset, type, rows, columns, buffer.handle(), margin, way.target, way.layout))
+        << errorMessage();
     ASSERT_EQ(0, memcmp(expected.data(), buffer.data() + margin, expected.size()));
     for (int64_t i = 0; i < margin; ++i) {
       ASSERT_EQ(0xee, buffer[i]);
@@ -60,10 +66,12 @@ void checkLoad(Random& random, td_type type, int64_t rows, int64_t columns, int 
     }
     // One byte less in the file, or in the buffer, is too few; and nothing was written then.
     buffer.fill(0xee);
-    EXPECT_TRUE(refused(td_tensor_load(handle, offset + 1, type, rows, columns, buffer.handle(), margin, way.target, way.layout),
-                        TD_INVALID_ARGUMENT, file.path()));
-    EXPECT_TRUE(refused(td_tensor_load(handle, offset, type, rows, columns, buffer.handle(), 2 * margin + 1, way.target, way.layout),
-                        TD_INVALID_ARGUMENT, "outside the buffer"));
+    EXPECT_TRUE(refused(
+        td_tensor_load(handle, offset + 1, type, rows, columns, buffer.handle(), margin, way.target, way.layout),
+        TD_INVALID_ARGUMENT, file.path()));
+    EXPECT_TRUE(refused(
+        td_tensor_load(handle, offset, type, rows, columns, buffer.handle(), 2 * margin + 1, way.target, way.layout),
+        TD_INVALID_ARGUMENT, "outside the buffer"));
     ASSERT_EQ(buffer.size(), std::count(buffer.data(), buffer.data() + buffer.size(), 0xee));
   }
 }
@@ -72,7 +80,8 @@ TEST_P(Load, InEveryLayoutAndAsFloats) {
   for (int round = 0; round < rounds(12); ++round) {
     Random random("load " + typeName(GetParam()), static_cast<uint64_t>(round));
     const int block = formatOf(GetParam()).blockElements;
-    const int64_t rows = random.between(1, 70), columns = block > 2 ? block * random.between(1, 6) : random.between(1, 300);
+    const int64_t rows = random.between(1, 70),
+                  columns = block > 2 ? block * random.between(1, 6) : random.between(1, 300);
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << "[" << rows << ", " << columns << "]");
     checkLoad(random, GetParam(), rows, columns, random.integer(1, 3));
     if (HasFatalFailure()) return;
@@ -86,7 +95,8 @@ TEST_P(Load, InManyPieces) {
   checkLoad(random, GetParam(), (int64_t{5} << 19) / rowBytes + 21, columns, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Format, Load, ::testing::ValuesIn(kWeightTypes), [](const auto& info) { return typeName(info.param); });
+INSTANTIATE_TEST_SUITE_P(Format, Load, ::testing::ValuesIn(kWeightTypes),
+                         [](const auto& info) { return typeName(info.param); });
 
 TEST(LoadRefusals, ShapesTypesAndRanges) {
   const TemporaryFile file(std::vector<uint8_t>(4096, 0));
@@ -99,13 +109,16 @@ TEST(LoadRefusals, ShapesTypesAndRanges) {
   EXPECT_EQ(0, load(0, TD_F32, 0, 8, TD_F32, TD_PLAIN)) << "no rows: " << errorMessage();
   EXPECT_TRUE(refused(load(0, TD_I32, 1, 8, TD_I32, TD_PLAIN), TD_UNSUPPORTED, "I32"));
   EXPECT_TRUE(refused(load(0, TD_F16, 1, 8, TD_BF16, TD_PLAIN), TD_INVALID_ARGUMENT, "F16 cannot be loaded as BF16"));
-  EXPECT_TRUE(refused(load(0, TD_F16, 1, 8, TD_F32, TD_TILES), TD_INVALID_ARGUMENT, "F16 cannot be loaded as F32 in layout 1"));
+  EXPECT_TRUE(
+      refused(load(0, TD_F16, 1, 8, TD_F32, TD_TILES), TD_INVALID_ARGUMENT, "F16 cannot be loaded as F32 in layout 1"));
   EXPECT_TRUE(refused(load(0, TD_Q8_0, 1, 8, TD_Q8_0, TD_PLAIN), TD_INVALID_ARGUMENT, "8 columns"));
   EXPECT_TRUE(refused(load(0, TD_F32, -1, 8, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "[-1, 8]"));
   EXPECT_TRUE(refused(load(0, TD_F32, 1, 8, TD_F32, 3), TD_INVALID_ARGUMENT, "layout 3"));
   EXPECT_TRUE(refused(load(-1, TD_F32, 1, 8, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "offset -1"));
-  EXPECT_TRUE(refused(load(INT64_MAX, TD_F32, 1, 8, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "offset 9223372036854775807"));
-  EXPECT_TRUE(refused(load(0, TD_F32, int64_t{1} << 31, int64_t{1} << 31, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "not possible"));
+  EXPECT_TRUE(
+      refused(load(INT64_MAX, TD_F32, 1, 8, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "offset 9223372036854775807"));
+  EXPECT_TRUE(refused(load(0, TD_F32, int64_t{1} << 31, int64_t{1} << 31, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT,
+                      "not possible"));
   EXPECT_TRUE(refused(load(4096 - 31, TD_F32, 1, 8, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "outside its 4096 bytes"));
 }
 
@@ -117,12 +130,14 @@ TEST(LoadRefusals, AFileThatBecameShorter) {
   const BufferHandle buffer(td_buffer_create(device, rows * columns * 4 + 65536));
   file.resize(rows * columns * 4 - 1);
   for (const td_layout layout : {TD_PLAIN, TD_TILES}) {
-    EXPECT_TRUE(refused(td_tensor_load(handle, 0, TD_F32, rows, columns, buffer, 0, TD_F32, layout), TD_FILE_CHANGED, file.path()));
+    EXPECT_TRUE(refused(td_tensor_load(handle, 0, TD_F32, rows, columns, buffer, 0, TD_F32, layout), TD_FILE_CHANGED,
+                        file.path()));
   }
   EXPECT_EQ(0, td_tensor_load(handle, 0, TD_F32, rows - 1, columns, buffer, 0, TD_F32, TD_TILES)) << errorMessage();
 }
 
-// ---- Mapping ------------------------------------------------------------------------------------------------------------
+// ---- Mapping
+// ------------------------------------------------------------------------------------------------------------
 
 // A matrix of F32 in a file, mapped, and a program that multiplies with it.
 class Mapped : public ::testing::Test {
@@ -178,12 +193,14 @@ TEST_F(Mapped, ComputesLikeMemoryAndTakesNone) {
 TEST_F(Mapped, CannotBeWritten) {
   const float value = 0;
   EXPECT_TRUE(refused(td_buffer_write(window_, 0, &value, 4), TD_INVALID_ARGUMENT, "lies in a file"));
-  EXPECT_TRUE(refused(td_tensor_load(handle_, 0, TD_F32, 1, 1, window_, 0, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT, "lies in a file"));
+  EXPECT_TRUE(refused(td_tensor_load(handle_, 0, TD_F32, 1, 1, window_, 0, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT,
+                      "lies in a file"));
   const Program program(td_program_create(device_));
   const auto inFile = [&](int32_t type, int64_t rows, int64_t columns) {
     return ok(td_program_tensor(program, window_, kOffset, type, TD_PLAIN, rows, columns));
   };
-  const int32_t x = inFile(TD_F32, 4, 32), i = inFile(TD_I32, 4, 1), two = inFile(TD_I32, 4, 2), pool = inFile(TD_F16, 4, 2048);
+  const int32_t x = inFile(TD_F32, 4, 32), i = inFile(TD_I32, 4, 1), two = inFile(TD_I32, 4, 2),
+                pool = inFile(TD_F16, 4, 2048);
   const Buffer<float> memory(device_, 4 * 32);
   const int32_t out = tensorOf(program, memory, 32);
   ok(td_program_extent(program, inFile(TD_I32, 1, 1)));
@@ -206,8 +223,11 @@ TEST_F(Mapped, CannotBeWritten) {
 
 TEST_F(Mapped, WindowsStayInTheirFile) {
   const int64_t size = td_file_size(handle_);
-  struct Range { int64_t offset, bytes; };
-  for (const Range bad : {Range{0, size + 1}, Range{size, 1}, Range{-1, 1}, Range{0, -1}, Range{INT64_MAX, 1}, Range{1, INT64_MAX}}) {
+  struct Range {
+    int64_t offset, bytes;
+  };
+  for (const Range bad :
+       {Range{0, size + 1}, Range{size, 1}, Range{-1, 1}, Range{0, -1}, Range{INT64_MAX, 1}, Range{1, INT64_MAX}}) {
     EXPECT_TRUE(refused(td_buffer_of_file(device_, handle_, bad.offset, bad.bytes), TD_INVALID_ARGUMENT, file_.path()));
   }
   ok(td_buffer_close(ok(td_buffer_of_file(device_, handle_, size, 0))));
@@ -220,7 +240,8 @@ TEST_F(Mapped, AFileThatShrinksFailsThisRunAndEveryLaterOne) {
   expectGood();
   file_.resize(kOffset + 100 * 4096);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(refused(run(), TD_FILE_CHANGED, std::string(file_.path()) + ": changed on disk while it was in use")) << "run " << i;
+    EXPECT_TRUE(refused(run(), TD_FILE_CHANGED, std::string(file_.path()) + ": changed on disk while it was in use"))
+        << "run " << i;
   }
   // Even when it is whole again: its pages are not.
   file_.write(content(std::vector<float>(kRows * kColumns, 1.0f)));

@@ -16,7 +16,7 @@ TEST(Half, EveryHalfToFloat) {
       ASSERT_EQ(expected, actual) << bits;
       ASSERT_EQ((bits & 0x8000) != 0, std::signbit(actual)) << bits;
     }
-#if defined(__FLT16_MAX__)
+#if defined(__x86_64__) && defined(__FLT16_MAX__)
     ASSERT_TRUE(sameBits(static_cast<float>(std::bit_cast<_Float16>(static_cast<uint16_t>(bits))), actual)) << bits;
 #endif
   }
@@ -52,7 +52,7 @@ TEST(Half, RoundsToNearestAndTiesToEven) {
   EXPECT_EQ(0, floatToHalf(1e-45f));
 }
 
-#if defined(__FLT16_MAX__)
+#if defined(__x86_64__) && defined(__FLT16_MAX__)
 TEST(Half, RandomFloatsLikeTheCompilersOwn) {
   Random random("halves");
   for (int i = 0; i < rounds(1000000); ++i) {
@@ -120,7 +120,8 @@ TEST_P(Formats, TilesKeepEveryRow) {
   for (int round = 0; round < rounds(60); ++round) {
     Random random("tiles " + typeName(GetParam()), static_cast<uint64_t>(round));
     const int64_t rows = random.between(1, 70);
-    const int64_t columns = format().blockElements > 2 ? format().blockElements * random.between(1, 6) : random.between(1, 300);
+    const int64_t columns =
+        format().blockElements > 2 ? format().blockElements * random.between(1, 6) : random.between(1, 300);
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << "[" << rows << ", " << columns << "]");
     const WeightMatrix matrix(random, GetParam(), rows, columns);
     ASSERT_EQ(matrix.plain.size(), static_cast<size_t>(matrixBytes(format(), TD_PLAIN, rows, columns)));
@@ -170,7 +171,8 @@ TEST(FormatTable, UnknownTypesAreNamedWithTheKnownOnes) {
     FAIL();
   } catch (const Failure& failure) {
     EXPECT_EQ(TD_UNSUPPORTED, failure.status());
-    EXPECT_STREQ("weights of type 11 are not supported; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K", failure.what());
+    EXPECT_STREQ("weights of type 11 are not supported; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
+                 failure.what());
   }
 }
 

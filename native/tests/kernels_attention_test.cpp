@@ -11,7 +11,8 @@ class Cache {
   Cache(const Kernels& kernels, Random& random, int headSize, int count) : headSize_(headSize) {
     const double size = std::pow(10, random.uniform(-2, 1));
     for (int position = 0; position < count; ++position) {
-      if (position % kKvTokens == 0) blocks_.emplace_back(static_cast<size_t>(kvHeadElements(headSize)), uint16_t{0xffff});
+      if (position % kKvTokens == 0)
+        blocks_.emplace_back(static_cast<size_t>(kvHeadElements(headSize)), uint16_t{0xffff});
       const std::vector<float> k = random.normals(headSize, size), v = random.normals(headSize, size);
       kernels.storeKv(k.data(), v.data(), headSize, position % kKvTokens, blocks_.back().data());
     }
@@ -20,7 +21,8 @@ class Cache {
 
   const uint16_t* const* blocks() const { return pointers_.data(); }
   double k(int position, int d) const {
-    return halfToFloat(blocks_[static_cast<size_t>(position / kKvTokens)][static_cast<size_t>(d * kKvTokens + position % kKvTokens)]);
+    return halfToFloat(
+        blocks_[static_cast<size_t>(position / kKvTokens)][static_cast<size_t>(d * kKvTokens + position % kKvTokens)]);
   }
   double v(int position, int d) const {
     const int at = kKvTokens * headSize_ + position % kKvTokens * headSize_ + d;
@@ -38,8 +40,8 @@ struct Result {
   Result(int heads, int headSize) : largest(heads), sum(heads), out(int64_t{heads} * headSize) {}
 };
 
-void attend(const Kernels& kernels, const Cache& cache, const std::vector<float>& q, int heads, int headSize, int count, float scale,
-            const Result& result) {
+void attend(const Kernels& kernels, const Cache& cache, const std::vector<float>& q, int heads, int headSize, int count,
+            float scale, const Result& result) {
   Poisoned<float> scratch(kAttentionScratch);
   kernels.attend({.q = q.data(),
                   .blocks = cache.blocks(),
@@ -56,16 +58,18 @@ void attend(const Kernels& kernels, const Cache& cache, const std::vector<float>
 
 class AttentionKernels : public OnEachIsa {};
 
-// u = 2^-24. A score is a chain of headSize fused multiply-adds of a rounded product: (headSize + 2) u sum|q k|. It enters the
-// exponential as an absolute error, so as a relative one of the weight; the exponential adds 1e-7, the subtraction of the
-// largest u times the difference. The sums round once per position (sum: once per 16).
+// u = 2^-24. A score is a chain of headSize fused multiply-adds of a rounded product: (headSize + 2) u sum|q k|. It
+// enters the exponential as an absolute error, so as a relative one of the weight; the exponential adds 1e-7, the
+// subtraction of the largest u times the difference. The sums round once per position (sum: once per 16).
 TEST_P(AttentionKernels, OnePiece) {
   static constexpr int kHeadSizes[] = {8, 16, 24, 64, 80, 96, 100, 128, 256, 1, 5};
   for (int round = 0; round < rounds(120); ++round) {
     Random random("attend", static_cast<uint64_t>(round));
     const int headSize = random.pick(kHeadSizes), heads = random.integer(1, 9);
-    const int count = random.chance(0.2) ? random.pick(std::initializer_list<int>{1, 15, 16, 17, 255, 256}) : random.integer(1, 256);
-    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << heads << " heads of " << headSize << " against " << count << " positions");
+    const int count =
+        random.chance(0.2) ? random.pick(std::initializer_list<int>{1, 15, 16, 17, 255, 256}) : random.integer(1, 256);
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
+                 << heads << " heads of " << headSize << " against " << count << " positions");
     const Cache cache(kernels(), random, headSize, count);
     const std::vector<float> q = random.normals(heads * headSize, std::pow(10, random.uniform(-1, 0.5)));
     const float scale = static_cast<float>(1 / std::sqrt(headSize));
@@ -76,13 +80,15 @@ TEST_P(AttentionKernels, OnePiece) {
       for (int j = 0; j < count; ++j) {
         double score = 0, sizes = 0;
         for (int d = 0; d < headSize; ++d) {
-          const double product = static_cast<double>(q[static_cast<size_t>(head * headSize + d)]) * scale * cache.k(j, d);
+          const double product =
+              static_cast<double>(q[static_cast<size_t>(head * headSize + d)]) * scale * cache.k(j, d);
           score += product;
           sizes += std::abs(product);
         }
         scores.push_back({score, (headSize + 2) * kRounding * sizes});
       }
-      const auto largest = std::max_element(scores.begin(), scores.end(), [](auto a, auto b) { return a.value < b.value; });
+      const auto largest =
+          std::max_element(scores.begin(), scores.end(), [](auto a, auto b) { return a.value < b.value; });
       double tolerance = 0;
       for (const Bounded& score : scores) tolerance = std::max(tolerance, score.tolerance);
       ASSERT_TRUE(within(result.largest[head], {largest->value, tolerance}));
@@ -114,7 +120,9 @@ TEST_P(AttentionKernels, OnePiece) {
       const Result single(1, headSize);
       attend(kernels(), cache, one, 1, headSize, count, scale, single);
       ASSERT_TRUE(sameBits(single.sum[0], result.sum[head]) && sameBits(single.largest[0], result.largest[head]));
-      ASSERT_TRUE(sameBits(single.out, std::span<const float>(result.out).subspan(static_cast<size_t>(head * headSize), single.out.size())));
+      ASSERT_TRUE(sameBits(
+          single.out,
+          std::span<const float>(result.out).subspan(static_cast<size_t>(head * headSize), single.out.size())));
     }
   }
 }
@@ -127,12 +135,14 @@ TEST_P(AttentionKernels, NotANumberInTheCacheOrTheQueryIsSeen) {
       Cache cache(kernels(), random, headSize, 40);
       std::vector<float> row(20, 0.5f);
       row[7] = bad;
-      kernels().storeKv(row.data(), row.data(), headSize, position % kKvTokens, const_cast<uint16_t*>(cache.blocks()[position / kKvTokens]));
+      kernels().storeKv(row.data(), row.data(), headSize, position % kKvTokens,
+                        const_cast<uint16_t*>(cache.blocks()[position / kKvTokens]));
       const Result result(2, headSize);
       attend(kernels(), cache, random.normals(2 * headSize), 2, headSize, 40, 1, result);
       // Dimension 7 is spoiled even if the key's infinity made the weight 0: 0 * infinity is NaN.
       EXPECT_FALSE(std::isfinite(result.out[7]) && std::isfinite(result.sum[0])) << bad << " at " << position;
-      EXPECT_FALSE(std::isfinite(result.out[headSize + 7]) && std::isfinite(result.sum[1])) << bad << " at " << position;
+      EXPECT_FALSE(std::isfinite(result.out[headSize + 7]) && std::isfinite(result.sum[1]))
+          << bad << " at " << position;
     }
   }
 }
@@ -149,7 +159,8 @@ TEST_P(AttentionKernels, StoreKvRoundsToHalfAndTouchesItsSlotOnly) {
     ASSERT_TRUE(block.intact());
     for (int position = 0; position < kKvTokens; ++position) {
       for (int d = 0; d < headSize; ++d) {
-        const uint16_t key = block[d * kKvTokens + position], value = block[kKvTokens * headSize + position * headSize + d];
+        const uint16_t key = block[d * kKvTokens + position],
+                       value = block[kKvTokens * headSize + position * headSize + d];
         ASSERT_EQ(position == slot ? floatToHalf(k[static_cast<size_t>(d)]) : 0xffff, key) << position << " " << d;
         ASSERT_EQ(position == slot ? floatToHalf(v[static_cast<size_t>(d)]) : 0xffff, value) << position << " " << d;
       }
@@ -177,7 +188,8 @@ TEST_P(AttentionKernels, JoinPieces) {
     joined(kernels(), largest, sum, out);
     ASSERT_TRUE(out.intact());
     ASSERT_EQ(std::max(largestA, largestB), largest);
-    const double factorA = std::exp(static_cast<double>(largestA) - largest), factorB = std::exp(static_cast<double>(largestB) - largest);
+    const double factorA = std::exp(static_cast<double>(largestA) - largest),
+                 factorB = std::exp(static_cast<double>(largestB) - largest);
     // Relative, per term: the exponential, its argument, the product, the sum.
     const double relative = 1e-7 + (std::abs(static_cast<double>(largestA) - largestB) + 3) * kRounding;
     const auto bounded = [&](double x, double y) {
@@ -198,7 +210,8 @@ TEST_P(AttentionKernels, JoiningNotANumberGivesNotANumber) {
     float largest = first ? notANumber() : 1.0f, sum = first ? notANumber() : 2.0f;
     std::vector<float> out(20, first ? notANumber() : 3.0f);
     const std::vector<float> piece(20, first ? 3.0f : notANumber());
-    kernels().joinPieces(&largest, &sum, out.data(), first ? 1.0f : notANumber(), first ? 2.0f : notANumber(), piece.data(), 20);
+    kernels().joinPieces(&largest, &sum, out.data(), first ? 1.0f : notANumber(), first ? 2.0f : notANumber(),
+                         piece.data(), 20);
     EXPECT_TRUE(std::isnan(sum)) << first;
     for (const float value : out) EXPECT_TRUE(std::isnan(value)) << first;
   }

@@ -1,9 +1,10 @@
 // Matmul kernels of every format on every instruction set, against double precision on the same encoded activations.
 //
-// Tolerance. The integer dot products are exact, so the error is that of the float sums: one rounding per term and one per
-// product of scales. With u = 2^-24, `terms` fused multiply-adds give at most (terms + 3) u sum|term| (Higham, "Accuracy and
-// Stability of Numerical Algorithms", section 3.1); products of scales that underflow lose at most 2^-150 times a dot product
-// below 2^24. AVX-512's BF16 instruction rounds the same number of times, but takes what is below 2^-126 for zero.
+// Tolerance. The integer dot products are exact, so the error is that of the float sums: one rounding per term and one
+// per product of scales. With u = 2^-24, `terms` fused multiply-adds give at most (terms + 3) u sum|term| (Higham,
+// "Accuracy and Stability of Numerical Algorithms", section 3.1); products of scales that underflow lose at most 2^-150
+// times a dot product below 2^24. AVX-512's BF16 instruction rounds the same number of times, but takes what is below
+// 2^-126 for zero.
 #include "weights.h"
 
 namespace td::testing {
@@ -42,9 +43,14 @@ struct Encoded {
       const float* from = problem.x.data() + token * columns;
       uint8_t* to = bytes.data() + token * rowBytes;
       switch (type) {
-        case TD_ACT8: kernels.encode8(from, columns, reinterpret_cast<Act8Block*>(to)); break;
-        case TD_ACTBF16: kernels.encodeBf16(from, columns, reinterpret_cast<uint16_t*>(to)); break;
-        default: memcpy(to, from, static_cast<size_t>(columns) * sizeof(float));
+        case TD_ACT8:
+          kernels.encode8(from, columns, reinterpret_cast<Act8Block*>(to));
+          break;
+        case TD_ACTBF16:
+          kernels.encodeBf16(from, columns, reinterpret_cast<uint16_t*>(to));
+          break;
+        default:
+          memcpy(to, from, static_cast<size_t>(columns) * sizeof(float));
       }
     }
   }
@@ -109,8 +115,8 @@ std::vector<Bounded> expectedOf(const Problem& problem, const Encoded& x, int64_
 }
 
 // Runs row groups [firstGroup, firstGroup + groups) for tokens [firstToken, firstToken + tokens).
-void multiply(const Kernels& kernels, const Problem& problem, const std::vector<uint8_t>& tiles, const Encoded& x, int64_t firstGroup,
-              int64_t groups, int64_t firstToken, int64_t tokens, float* y, int64_t yStride) {
+void multiply(const Kernels& kernels, const Problem& problem, const std::vector<uint8_t>& tiles, const Encoded& x,
+              int64_t firstGroup, int64_t groups, int64_t firstToken, int64_t tokens, float* y, int64_t yStride) {
   const Format& format = problem.weights.format();
   const int64_t blocks = blocksPerRow(format, problem.weights.columns), row = firstGroup * kTileRows;
   kernels.matmul(problem.weights.type)({.tiles = tiles.data() + firstGroup * blocks * tileBytes(format),
@@ -128,15 +134,20 @@ void multiply(const Kernels& kernels, const Problem& problem, const std::vector<
 
 int64_t randomColumns(Random& random, td_type type) {
   switch (const int block = formatOf(type).blockElements) {
-    case 256: return block * random.between(1, 5);
-    case 32: return block * random.between(1, random.chance(0.2) ? 40 : 8);
-    default: return random.chance(0.2) ? random.between(1, 4) : random.between(1, 600);
+    case 256:
+      return block * random.between(1, 5);
+    case 32:
+      return block * random.between(1, random.chance(0.2) ? 40 : 8);
+    default:
+      return random.chance(0.2) ? random.between(1, 4) : random.between(1, 600);
   }
 }
 
 class MatMulKernels : public ::testing::TestWithParam<td_type> {};
 
-std::string typeOfTest(const ::testing::TestParamInfo<td_type>& info) { return typeName(info.param); }
+std::string typeOfTest(const ::testing::TestParamInfo<td_type>& info) {
+  return typeName(info.param);
+}
 
 TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
   for (int round = 0; round < rounds(60); ++round) {
@@ -148,7 +159,8 @@ TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
     std::vector<float> scalar;
     for (const td_isa isa : isas()) {
       const Kernels& kernels = kernelsFor(isa);
-      SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << isaName(isa) << " [" << rows << ", " << problem.weights.columns << "] x " << tokens);
+      SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
+                   << isaName(isa) << " [" << rows << ", " << problem.weights.columns << "] x " << tokens);
       const Encoded x(kernels, problem, padding);
       // The last row of the output ends where it ends: no padding behind it.
       const int64_t size = tokens == 0 ? 0 : (tokens - 1) * yStride + rows;
@@ -158,7 +170,8 @@ TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
       for (int64_t row = 0; row < rows; ++row) {
         const auto expected = expectedOf(problem, x, row);
         for (int64_t token = 0; token < tokens; ++token) {
-          ASSERT_TRUE(within(y[token * yStride + row], expected[static_cast<size_t>(token)])) << "row " << row << ", token " << token;
+          ASSERT_TRUE(within(y[token * yStride + row], expected[static_cast<size_t>(token)]))
+              << "row " << row << ", token " << token;
         }
       }
       for (int64_t i = 0; i < size; ++i) {
@@ -166,7 +179,8 @@ TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
       }
 
       Poisoned<float> single(size);
-      for (int64_t token = 0; token < tokens; ++token) multiply(kernels, problem, tiles, x, 0, groups, token, 1, single.data(), yStride);
+      for (int64_t token = 0; token < tokens; ++token)
+        multiply(kernels, problem, tiles, x, 0, groups, token, 1, single.data(), yStride);
       ASSERT_TRUE(sameBits(y, single)) << "one token at a time";
 
       Poisoned<float> cut(size);
@@ -217,7 +231,8 @@ TEST(MatMulTable, KnowsItsTypes) {
     const Kernels& kernels = kernelsFor(isa);
     EXPECT_EQ(isa, kernels.isa);
     for (const td_type type : kWeightTypes) EXPECT_NE(nullptr, kernels.matmul(type)) << typeName(type);
-    for (const int32_t type : {int32_t{TD_I32}, int32_t{TD_ACT8}, 99, -1}) EXPECT_EQ(nullptr, kernels.matmul(type)) << type;
+    for (const int32_t type : {int32_t{TD_I32}, int32_t{TD_ACT8}, 99, -1})
+      EXPECT_EQ(nullptr, kernels.matmul(type)) << type;
     EXPECT_EQ(TD_F32, kernels.activationType(TD_F16));
     EXPECT_EQ(TD_ACT8, kernels.activationType(TD_Q6_K));
     EXPECT_EQ(isa == TD_ISA_AVX512 ? TD_ACTBF16 : TD_F32, kernels.activationType(TD_BF16));

@@ -1,4 +1,5 @@
-// Kernels that treat a row by itself, on every instruction set, against double precision. All give the same bits everywhere.
+// Kernels that treat a row by itself, on every instruction set, against double precision. All give the same bits
+// everywhere.
 #include "core/half.h"
 #include "testing.h"
 
@@ -10,7 +11,9 @@ class RowKernels : public OnEachIsa {
   const Kernels& scalar() const { return kernelsFor(TD_ISA_SCALAR); }
 };
 
-int64_t randomCount(Random& random) { return random.chance(0.3) ? random.between(1, 40) : random.between(1, 3000); }
+int64_t randomCount(Random& random) {
+  return random.chance(0.3) ? random.between(1, 40) : random.between(1, 3000);
+}
 
 // Activations of all sizes that a float has, among them zeros, subnormals and rows of one sign.
 std::vector<float> randomActivations(Random& random, int64_t count) {
@@ -54,7 +57,8 @@ TEST_P(RowKernels, Encode8KeepsEveryValueWithinHalfAStep) {
       for (int i = 0; i < 32; ++i) {
         const double value = 32 * b + i < columns ? x[static_cast<size_t>(32 * b + i)] : 0.0;
         // Beside the half step: the roundings of 127 / largest, of the product and of the scale.
-        const double tolerance = std::max(largest / 127 * (0.5 + 127 * 4 * kRounding), largest > 0x1p-100 ? 0 : 0x1p-100);
+        const double tolerance =
+            std::max(largest / 127 * (0.5 + 127 * 4 * kRounding), largest > 0x1p-100 ? 0 : 0x1p-100);
         ASSERT_NEAR(value, static_cast<double>(block.scale) * block.quants[i], tolerance) << "element " << 32 * b + i;
       }
     }
@@ -85,13 +89,15 @@ TEST_P(RowKernels, EncodeBf16RoundsToNearestEvenAndPadsToPairs) {
     const int64_t columns = randomCount(random);
     std::vector<float> x = randomActivations(random, columns);
     for (float& value : x) {
-      if (random.chance(0.1)) value = random.pick(std::initializer_list<float>{notANumber(), infinity(), -infinity(), 3.4e38f});
+      if (random.chance(0.1))
+        value = random.pick(std::initializer_list<float>{notANumber(), infinity(), -infinity(), 3.4e38f});
     }
     Poisoned<uint16_t> out((columns + 1) / 2 * 2);
     kernels().encodeBf16(x.data(), columns, out.data());
     ASSERT_TRUE(out.intact());
     for (int64_t i = 0; i < columns; ++i) {
-      ASSERT_TRUE(sameBits(bf16ToFloat(floatToBf16(x[static_cast<size_t>(i)])), bf16ToFloat(out[i]))) << x[static_cast<size_t>(i)];
+      ASSERT_TRUE(sameBits(bf16ToFloat(floatToBf16(x[static_cast<size_t>(i)])), bf16ToFloat(out[i])))
+          << x[static_cast<size_t>(i)];
     }
     if (columns % 2 != 0) {
       EXPECT_EQ(0, out[columns]);
@@ -99,14 +105,15 @@ TEST_P(RowKernels, EncodeBf16RoundsToNearestEvenAndPadsToPairs) {
   }
 }
 
-// u = 2^-24. The sum of n squares in 16 lanes has n/16 + 5 roundings, each of relative size u, all of one sign; the square root
-// halves that; then come the mean, epsilon, root, division and two products.
+// u = 2^-24. The sum of n squares in 16 lanes has n/16 + 5 roundings, each of relative size u, all of one sign; the
+// square root halves that; then come the mean, epsilon, root, division and two products.
 TEST_P(RowKernels, RmsNorm) {
   for (int round = 0; round < rounds(150); ++round) {
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)));
     Random random("rmsNorm", static_cast<uint64_t>(round));
     const int64_t columns = randomCount(random);
-    const std::vector<float> x = random.normals(columns, std::pow(10, random.uniform(-10, 10))), weight = random.normals(columns);
+    const std::vector<float> x = random.normals(columns, std::pow(10, random.uniform(-10, 10))),
+                             weight = random.normals(columns);
     const float epsilon = static_cast<float>(random.chance(0.2) ? 0 : std::pow(10, random.uniform(-12, -1)));
     double squares = 0;
     for (const float value : x) squares += static_cast<double>(value) * value;
@@ -132,11 +139,12 @@ TEST_P(RowKernels, RmsNormOfZerosAndOfWhatIsNotFinite) {
   Poisoned<float> out(37);
   kernels().rmsNorm(zeros.data(), ones.data(), 37, 1e-5f, out.data());
   for (const float value : out) EXPECT_EQ(0, value);
-  for (const float bad : {notANumber(), infinity()}) {
+  // Finite values whose squares are not are no better.
+  for (const float bad : {notANumber(), infinity(), 1e20f, -3e38f}) {
     std::vector<float> x(37, 1.0f);
     x[36] = bad;
     kernels().rmsNorm(x.data(), ones.data(), 37, 1e-5f, out.data());
-    EXPECT_TRUE(std::isnan(out[36])) << bad;
+    for (const float value : out) EXPECT_TRUE(std::isnan(value)) << bad;
   }
 }
 
@@ -144,9 +152,11 @@ TEST_P(RowKernels, RmsNormOfZerosAndOfWhatIsNotFinite) {
 TEST_P(RowKernels, RopeRotatesThePairsAndLeavesTheRest) {
   for (int round = 0; round < rounds(150); ++round) {
     Random random("rope", static_cast<uint64_t>(round));
-    const int64_t heads = random.between(1, 9), headSize = random.between(2, 130), pairs = random.between(0, headSize / 2);
+    const int64_t heads = random.between(1, 9), headSize = random.between(2, 130),
+                  pairs = random.between(0, headSize / 2);
     const auto layout = random.chance(0.5) ? TD_ROPE_NORM : TD_ROPE_NEOX;
-    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << heads << " heads of " << headSize << ", " << pairs << " pairs, layout " << layout);
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
+                 << heads << " heads of " << headSize << ", " << pairs << " pairs, layout " << layout);
     const std::vector<float> x = random.normals(heads * headSize);
     std::vector<float> angles;
     for (int64_t i = 0; i < pairs; ++i) {
@@ -166,7 +176,8 @@ TEST_P(RowKernels, RopeRotatesThePairsAndLeavesTheRest) {
         continue;
       }
       const int64_t pair = layout == TD_ROPE_NORM ? in / 2 : in % pairs;
-      const int64_t a = layout == TD_ROPE_NORM ? 2 * pair : pair, b = layout == TD_ROPE_NORM ? 2 * pair + 1 : pair + pairs;
+      const int64_t a = layout == TD_ROPE_NORM ? 2 * pair : pair,
+                    b = layout == TD_ROPE_NORM ? 2 * pair + 1 : pair + pairs;
       const double first = x[static_cast<size_t>(head + a)], second = x[static_cast<size_t>(head + b)];
       const double cosine = angles[static_cast<size_t>(2 * pair)], sine = angles[static_cast<size_t>(2 * pair + 1)];
       const double expected = in == a ? first * cosine - second * sine : first * sine + second * cosine;
@@ -195,7 +206,8 @@ TEST_P(RowKernels, SiluAddAndDivide) {
       const double a = x[static_cast<size_t>(i)], b = y[static_cast<size_t>(i)];
       const double expected = a / (1 + std::exp(-a)) * b;
       // The exponential, and three roundings; below e^-88.7 the gate is 0.
-      ASSERT_TRUE(within(silu[i], {expected, std::abs(expected) * 6 * kRounding + std::abs(b) * 2.6e-37})) << a << " " << b;
+      ASSERT_TRUE(within(silu[i], {expected, std::abs(expected) * 6 * kRounding + std::abs(b) * 2.6e-37}))
+          << a << " " << b;
       ASSERT_EQ(x[static_cast<size_t>(i)] + y[static_cast<size_t>(i)], sum[i]);
       ASSERT_EQ(x[static_cast<size_t>(i)] / divisor, quotient[i]);
     }
@@ -205,17 +217,19 @@ TEST_P(RowKernels, SiluAddAndDivide) {
 }
 
 TEST_P(RowKernels, SiluAtTheEnds) {
-  const std::vector<float> x = {0, -0.0f, 1e38f, -1e38f, 1000, -1000, 100, -100, 88.8f, -88.8f, infinity(), notANumber(), 1e-45f};
+  const std::vector<float> x = {0,    -0.0f, 1e38f,  -1e38f,     1000,         -1000, 100,
+                                -100, 88.8f, -88.8f, infinity(), notANumber(), 1e-45f};
   const std::vector<float> ones(x.size(), 1.0f);
   Poisoned<float> out(static_cast<int64_t>(x.size()));
   kernels().silu(x.data(), ones.data(), out.data(), static_cast<int64_t>(x.size()));
-  const std::vector<float> expected = {0, -0.0f, 1e38f, -0.0f, 1000, -0.0f, 100, -0.0f, 88.8f, -0.0f, infinity(), notANumber(), 0};
+  const std::vector<float> expected = {0,     -0.0f, 1e38f, -0.0f,      1000,         -0.0f, 100,
+                                       -0.0f, 88.8f, -0.0f, infinity(), notANumber(), 0};
   EXPECT_TRUE(sameBits(std::span<const float>(out).first(12), std::span(expected).first(12)));
   EXPECT_LE(std::abs(out[12]), 1e-45f);
 }
 
-// Each exponential is within 1e-7 (exponential_test.cpp) plus the rounding of its argument, each sum of a lane rounds once per
-// 16 logits.
+// Each exponential is within 1e-7 (exponential_test.cpp) plus the rounding of its argument, each sum of a lane rounds
+// once per 16 logits.
 TEST_P(RowKernels, ScanLogits) {
   for (int round = 0; round < rounds(150); ++round) {
     Random random("scanLogits", static_cast<uint64_t>(round));
@@ -230,7 +244,8 @@ TEST_P(RowKernels, ScanLogits) {
     const LogitRun run = kernels().scanLogits(logits.data(), count, largest.data());
     ASSERT_TRUE(largest.intact());
     for (int64_t group = 0; group < groups; ++group) {
-      const auto first = logits.begin() + group * kSelectGroup, end = logits.begin() + std::min(count, (group + 1) * kSelectGroup);
+      const auto first = logits.begin() + group * kSelectGroup,
+                 end = logits.begin() + std::min(count, (group + 1) * kSelectGroup);
       ASSERT_EQ(*std::max_element(first, end), largest[group]) << group;
     }
     ASSERT_TRUE(run.finite);
@@ -255,11 +270,13 @@ TEST_P(RowKernels, ScanLogitsFindsWhatIsNotFiniteAnywhere) {
     for (const float bad : {notANumber(), -notANumber(), infinity(), -infinity()}) {
       logits[position] = bad;
       for (const int64_t count : {int64_t{200}, static_cast<int64_t>(position) + 1}) {
-        EXPECT_FALSE(kernels().scanLogits(logits.data(), count, groups.data()).finite) << bad << " at " << position << " of " << count;
+        EXPECT_FALSE(kernels().scanLogits(logits.data(), count, groups.data()).finite)
+            << bad << " at " << position << " of " << count;
       }
       // What lies behind the end does not matter.
       if (position > 0) {
-        EXPECT_TRUE(kernels().scanLogits(logits.data(), static_cast<int64_t>(position), groups.data()).finite) << position;
+        EXPECT_TRUE(kernels().scanLogits(logits.data(), static_cast<int64_t>(position), groups.data()).finite)
+            << position;
       }
     }
     logits[position] = 3;

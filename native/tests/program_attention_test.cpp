@@ -1,5 +1,5 @@
-// Attention over long contexts through the C interface: however the operation is cut (a chunk per piece of context, or per
-// token and KV head), the bits are the same, and near double precision.
+// Attention over long contexts through the C interface: however the operation is cut (a chunk per piece of context, or
+// per token and KV head), the bits are the same, and near double precision.
 #include <algorithm>
 #include <numeric>
 
@@ -30,7 +30,8 @@ struct Context {
 std::vector<int32_t> permutation(Random& random, int count) {
   std::vector<int32_t> values(static_cast<size_t>(count));
   std::iota(values.begin(), values.end(), 0);
-  for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[static_cast<size_t>(random.between(0, static_cast<int64_t>(i) - 1))]);
+  for (size_t i = values.size(); i > 1; --i)
+    std::swap(values[i - 1], values[static_cast<size_t>(random.between(0, static_cast<int64_t>(i) - 1))]);
   return values;
 }
 
@@ -57,15 +58,16 @@ class CachedContext {
     count_[0] = c_.positions;
     const int64_t layer = 2 * layerElements();
     ok(td_program_extent(store_, tensorOf(store_, count_, 1)));
-    ok(td_op_store_kv(store_, tensorOf(store_, k_, c_.kvWidth()), tensorOf(store_, v_, c_.kvWidth()), tensorOf(store_, positions_, 1),
-                      tensorOf(store_, tables_, 1), tensorOf(store_, blocks_, 1), tensorOf(store_, pool_, 2 * layerElements()), layer,
-                      c_.headSize));
+    ok(td_op_store_kv(store_, tensorOf(store_, k_, c_.kvWidth()), tensorOf(store_, v_, c_.kvWidth()),
+                      tensorOf(store_, positions_, 1), tensorOf(store_, tables_, 1), tensorOf(store_, blocks_, 1),
+                      tensorOf(store_, pool_, 2 * layerElements()), layer, c_.headSize));
     ok(td_program_finish(store_));
     EXPECT_EQ(0, td_program_run(store_, 0)) << errorMessage();
     ok(td_program_extent(attend_, tensorOf(attend_, count_, 1)));
-    ok(td_op_attention(attend_, tensorOf(attend_, q_, c_.width()), tensorOf(attend_, positions_, 1), tensorOf(attend_, tables_, 1),
-                       tensorOf(attend_, blocks_, 1), tensorOf(attend_, pool_, 2 * layerElements()), tensorOf(attend_, out_, c_.width()),
-                       layer, c_.headSize, c_.kvHeads, c_.scale()));
+    ok(td_op_attention(attend_, tensorOf(attend_, q_, c_.width()), tensorOf(attend_, positions_, 1),
+                       tensorOf(attend_, tables_, 1), tensorOf(attend_, blocks_, 1),
+                       tensorOf(attend_, pool_, 2 * layerElements()), tensorOf(attend_, out_, c_.width()), layer,
+                       c_.headSize, c_.kvHeads, c_.scale()));
     ok(td_program_finish(attend_));
   }
 
@@ -97,7 +99,9 @@ class CachedContext {
   Program store_, attend_;
 };
 
-double inHalf(float value) { return halfToFloat(floatToHalf(value)); }
+double inHalf(float value) {
+  return halfToFloat(floatToHalf(value));
+}
 
 // As kernels_attention_test.cpp has it for a piece; joining a piece adds an exponential and three roundings.
 std::vector<Bounded> expectedOf(const Context& c, int token) {
@@ -142,16 +146,22 @@ TEST_P(LongContext, OneTokenInPiecesAndManyTokensWholeGiveTheSameBits) {
   for (int round = 0; round < rounds(6); ++round) {
     Random random("long context", static_cast<uint64_t>(round));
     const int kvHeads = random.integer(1, 3), group = random.integer(1, 5), headSize = random.pick(kHeadSizes);
-    const int positions = random.chance(0.3) ? random.pick(std::initializer_list<int>{256, 257, 512, 513}) : random.integer(300, 1100);
-    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << kvHeads << " KV heads of " << headSize << " for " << group << " each, " << positions);
+    const int positions =
+        random.chance(0.3) ? random.pick(std::initializer_list<int>{256, 257, 512, 513}) : random.integer(300, 1100);
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
+                 << kvHeads << " KV heads of " << headSize << " for " << group << " each, " << positions);
     const Context context(random, kvHeads, group, headSize, positions);
-    // 4 * threads pairs or more are computed whole, fewer in pieces: one token on 8 threads in pieces, all on 1 thread whole.
-    CachedContext one(random, context, GetParam(), 8), many(random, context, GetParam(), 1), few(random, context, GetParam(), 3);
+    // 4 * threads pairs or more are computed whole, fewer in pieces: one token on 8 threads in pieces, all on 1 thread
+    // whole.
+    CachedContext one(random, context, GetParam(), 8), many(random, context, GetParam(), 1),
+        few(random, context, GetParam(), 3);
     std::vector<int32_t> tokens(static_cast<size_t>(positions));
     std::iota(tokens.begin(), tokens.end(), 0);
     const auto all = many.attend(tokens);
     for (int sample = 0; sample < 12; ++sample) {
-      const int token = sample == 0 ? positions - 1 : random.integer(0, positions - 1);
+      // The last token, those on both sides of a piece's end, and any.
+      const std::initializer_list<int> chosen = {positions - 1, kPiece - 1, std::min(kPiece, positions - 1), 0};
+      const int token = sample < 4 ? std::data(chosen)[sample] : random.integer(0, positions - 1);
       const auto& whole = all[static_cast<size_t>(token)];
       ASSERT_TRUE(sameBits(one.attend({token})[0], whole)) << "token " << token;
       // Tokens of different lengths together: some have fewer pieces than the longest.
@@ -161,7 +171,8 @@ TEST_P(LongContext, OneTokenInPiecesAndManyTokensWholeGiveTheSameBits) {
       ASSERT_TRUE(sameBits(two[0], all[static_cast<size_t>(other)])) << "token " << other << " beside " << token;
       if (sample < 3) {
         const auto expected = expectedOf(context, token);
-        for (size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(within(whole[i], expected[i])) << "token " << token << ", element " << i;
+        for (size_t i = 0; i < expected.size(); ++i)
+          ASSERT_TRUE(within(whole[i], expected[i])) << "token " << token << ", element " << i;
       }
     }
   }

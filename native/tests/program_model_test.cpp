@@ -1,5 +1,6 @@
-// A whole model as a program: against double precision, and invariant 1 of the architecture: a token's logits are the same
-// bits whatever else is computed in the same step, by however many threads, from whichever blocks and weight layout.
+// A whole model as a program: against double precision, and invariant 1 of the architecture: a token's logits are the
+// same bits whatever else is computed in the same step, by however many threads, from whichever blocks and weight
+// layout.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -36,7 +37,8 @@ std::vector<int32_t> randomIds(Random& random, int count, int vocabulary) {
 std::vector<int32_t> shuffledBlocks(Random& random) {
   std::vector<int32_t> blocks(Session::kBlocks);
   std::iota(blocks.begin(), blocks.end(), 0);
-  for (size_t i = blocks.size(); i > 1; --i) std::swap(blocks[i - 1], blocks[static_cast<size_t>(random.between(0, static_cast<int64_t>(i) - 1))]);
+  for (size_t i = blocks.size(); i > 1; --i)
+    std::swap(blocks[i - 1], blocks[static_cast<size_t>(random.between(0, static_cast<int64_t>(i) - 1))]);
   return blocks;
 }
 
@@ -58,9 +60,9 @@ class ModelProgram : public ::testing::TestWithParam<std::tuple<td_isa, td_type>
   td_type type() const { return std::get<1>(GetParam()); }
 };
 
-// Kernels are tested for accuracy one by one; here a wrong operand, order or offset would show, as an error of the size of the
-// logits themselves. Where nothing rounds the other way the error is 1e-7 of them; a quant or a half that does, because the
-// value before differs in its last bit, moves them by up to about a hundredth.
+// Kernels are tested for accuracy one by one; here a wrong operand, order or offset would show, as an error of the size
+// of the logits themselves. Where nothing rounds the other way the error is 1e-7 of them; a quant or a half that does,
+// because the value before differs in its last bit, moves them by up to about a hundredth.
 TEST_P(ModelProgram, AgreesWithDoublePrecision) {
   for (uint64_t variant = 0; variant < 2; ++variant) {
     SCOPED_TRACE(caseOf(variant));
@@ -125,9 +127,12 @@ TEST_P(ModelProgram, LogitsDoNotDependOnCompany) {
         const Logits logits = session.step(step);
         for (size_t i = 0; i < step.size(); ++i) {
           const auto& expected = alone[static_cast<size_t>(step[i].sequence)][static_cast<size_t>(step[i].position)];
-          ASSERT_TRUE(sameBits(logits[i], expected)) << "sequence " << step[i].sequence << ", position " << step[i].position;
+          ASSERT_TRUE(sameBits(logits[i], expected))
+              << "sequence " << step[i].sequence << ", position " << step[i].position;
         }
-        if (step.empty() && std::equal(done.begin(), done.end(), sequences.begin(), [](size_t n, const auto& ids) { return n == ids.size(); })) break;
+        if (step.empty() && std::equal(done.begin(), done.end(), sequences.begin(),
+                                       [](size_t n, const auto& ids) { return n == ids.size(); }))
+          break;
       }
     }
   }
@@ -147,13 +152,15 @@ TEST_P(ModelProgram, SelectAgreesWithTheLogits) {
     const std::vector<float>& all = logits[static_cast<size_t>(row)];
     std::vector<int32_t> order(all.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return all[static_cast<size_t>(a)] > all[static_cast<size_t>(b)]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int32_t a, int32_t b) { return all[static_cast<size_t>(a)] > all[static_cast<size_t>(b)]; });
     double sum = 0;
     for (const float logit : all) sum += std::exp(static_cast<double>(logit));
     EXPECT_NEAR(std::log(sum), session.logSums()[row], 1e-5);
     for (int64_t i = 0; i < Session::kCandidates; ++i) {
       EXPECT_EQ(order[static_cast<size_t>(i)], session.candidates()[row * Session::kCandidates + i]);
-      EXPECT_EQ(all[static_cast<size_t>(order[static_cast<size_t>(i)])], session.candidateLogits()[row * Session::kCandidates + i]);
+      EXPECT_EQ(all[static_cast<size_t>(order[static_cast<size_t>(i)])],
+                session.candidateLogits()[row * Session::kCandidates + i]);
     }
   }
 }
@@ -164,7 +171,8 @@ TEST_P(ModelProgram, DamagedWeightsAreNotFinite) {
   TinyModel model(random, shapeOf(type(), 0));
   std::vector<uint8_t>& bytes = model.layers[0].gate.weight.plain;
   const uint32_t nan = type() == TD_F32 ? 0x7fc00000u : type() == TD_BF16 ? 0x7fc0u : 0x7e00u;
-  const size_t at = static_cast<size_t>(5 * plainRowBytes(formatOf(type()), model.shape.hidden) + (type() == TD_Q6_K ? 208 : 0));
+  const size_t at =
+      static_cast<size_t>(5 * plainRowBytes(formatOf(type()), model.shape.hidden) + (type() == TD_Q6_K ? 208 : 0));
   memcpy(&bytes[at], &nan, type() == TD_F32 ? 4 : 2);
   Session session(model, isa(), 2, TD_TILES, 1);
   session.assign(0, {0});
@@ -178,9 +186,11 @@ std::vector<td_type> types() {
   return {std::begin(kWeightTypes), std::end(kWeightTypes)};
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ModelProgram, ::testing::Combine(::testing::ValuesIn(isas()), ::testing::ValuesIn(types())),
+INSTANTIATE_TEST_SUITE_P(All, ModelProgram,
+                         ::testing::Combine(::testing::ValuesIn(isas()), ::testing::ValuesIn(types())),
                          [](const auto& info) {
-                           return std::string(isaName(std::get<0>(info.param))) + "_" + typeName(std::get<1>(info.param));
+                           return std::string(isaName(std::get<0>(info.param))) + "_" +
+                                  typeName(std::get<1>(info.param));
                          });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What a program refuses: when it is written, shapes and types that do not fit; when it runs, values out of range. Each time
-// with a message that names the thing and the value, and with everything usable afterwards.
+// What a program refuses: when it is written, shapes and types that do not fit; when it runs, values out of range. Each
+// time with a message that names the thing and the value, and with everything usable afterwards.
 #include <functional>
 
 #include "c_interface.h"
@@ -10,7 +10,9 @@ namespace {
 
 class Refusal : public ::testing::Test {
  protected:
-  Refusal() : device_(openDevice(isas().back(), 2)), program_(td_program_create(device_)), memory_(device_, 1 << 20) { name(); }
+  Refusal() : device_(openDevice(isas().back(), 2)), program_(td_program_create(device_)), memory_(device_, 1 << 20) {
+    name();
+  }
 
   // A tensor at the start of the memory: these programs do not run.
   int32_t tensor(int32_t type, int64_t rows, int64_t columns, int32_t layout = TD_PLAIN) {
@@ -25,9 +27,12 @@ class Refusal : public ::testing::Test {
   Buffer<uint8_t> memory_;
 };
 
-::testing::AssertionResult invalid(int64_t result, const std::string& part) { return refused(result, TD_INVALID_ARGUMENT, part); }
+::testing::AssertionResult invalid(int64_t result, const std::string& part) {
+  return refused(result, TD_INVALID_ARGUMENT, part);
+}
 
-// ---- Tensors ------------------------------------------------------------------------------------------------------------
+// ---- Tensors
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(Refusal, Tensors) {
   const auto declare = [&](int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
@@ -97,7 +102,8 @@ TEST_F(Refusal, AFinishedProgramIsNotWritten) {
   EXPECT_EQ(0, td_program_run(program_, 0)) << "an empty program";
 }
 
-// ---- Operations ---------------------------------------------------------------------------------------------------------
+// ---- Operations
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Refusal, Embedding) {
   const int32_t table = tensor(TD_Q8_0, 10, 64), ids = i32(4), out = f32(4, 64);
@@ -107,7 +113,8 @@ TEST_F(Refusal, Embedding) {
   EXPECT_TRUE(invalid(td_op_embedding(program_, table, f32(4, 1), out), "embedding: ids: is F32"));
   EXPECT_TRUE(invalid(td_op_embedding(program_, table, i32(4, 2), out), "embedding: ids: has 2 columns, needs 1"));
   EXPECT_TRUE(invalid(td_op_embedding(program_, table, ids, f32(4, 32)), "embedding: out: has 32 columns, needs 64"));
-  EXPECT_TRUE(invalid(td_op_embedding(program_, table, ids, tensor(TD_F32, 16, 64, TD_TILES)), "tiled F32, needs plain F32"));
+  EXPECT_TRUE(
+      invalid(td_op_embedding(program_, table, ids, tensor(TD_F32, 16, 64, TD_TILES)), "tiled F32, needs plain F32"));
   EXPECT_TRUE(invalid(td_op_embedding(program_, 1000, ids, out), "embedding: table: tensor 1000"));
 }
 
@@ -118,7 +125,8 @@ TEST_F(Refusal, RmsNormAndEncode) {
   EXPECT_TRUE(invalid(td_op_rms_norm(program_, x, f32(0, 64), x, 1e-5), "weight: has 0 rows, needs 1"));
   EXPECT_TRUE(invalid(td_op_rms_norm(program_, x, f32(1, 63), x, 1e-5), "weight: has 63 columns, needs 64"));
   EXPECT_TRUE(invalid(td_op_rms_norm(program_, x, weight, f32(4, 65), 1e-5), "out: has 65 columns"));
-  for (const double epsilon : {-1e-9, 1.0, std::nan("")}) EXPECT_TRUE(invalid(td_op_rms_norm(program_, x, weight, x, epsilon), "epsilon"));
+  for (const double epsilon : {-1e-9, 1.0, std::nan("")})
+    EXPECT_TRUE(invalid(td_op_rms_norm(program_, x, weight, x, epsilon), "epsilon"));
   ok(td_op_encode(program_, x, tensor(TD_ACT8, 4, 64)));
   ok(td_op_encode(program_, x, tensor(TD_ACTBF16, 4, 64)));
   EXPECT_TRUE(invalid(td_op_encode(program_, x, x), "encode: out: is F32, needs ACT8 or ACTBF16"));
@@ -127,12 +135,15 @@ TEST_F(Refusal, RmsNormAndEncode) {
 }
 
 TEST_F(Refusal, MatMul) {
-  const int32_t weight = tensor(TD_Q4_0, 20, 64, TD_TILES), x = tensor(TD_ACT8, 4, 64), out = f32(4, 20), bias = f32(1, 20);
+  const int32_t weight = tensor(TD_Q4_0, 20, 64, TD_TILES), x = tensor(TD_ACT8, 4, 64), out = f32(4, 20),
+                bias = f32(1, 20);
   ok(td_op_matmul(program_, weight, x, bias, out));
   ok(td_op_matmul(program_, tensor(TD_F16, 20, 7), f32(4, 7), -1, out));
   EXPECT_TRUE(invalid(td_op_matmul(program_, weight, f32(4, 64), bias, out), "x: is F32, weights of Q4_0 need ACT8"));
-  EXPECT_TRUE(invalid(td_op_matmul(program_, tensor(TD_F32, 20, 64), x, bias, out), "x: is ACT8, weights of F32 need F32"));
-  EXPECT_TRUE(invalid(td_op_matmul(program_, weight, tensor(TD_ACT8, 4, 96), bias, out), "x: has 96 columns, needs 64"));
+  EXPECT_TRUE(
+      invalid(td_op_matmul(program_, tensor(TD_F32, 20, 64), x, bias, out), "x: is ACT8, weights of F32 need F32"));
+  EXPECT_TRUE(
+      invalid(td_op_matmul(program_, weight, tensor(TD_ACT8, 4, 96), bias, out), "x: has 96 columns, needs 64"));
   EXPECT_TRUE(invalid(td_op_matmul(program_, weight, x, bias, f32(4, 21)), "out: has 21 columns, needs 20"));
   EXPECT_TRUE(invalid(td_op_matmul(program_, weight, x, f32(1, 19), out), "bias: has 19 columns, needs 20"));
   EXPECT_TRUE(invalid(td_op_matmul(program_, weight, x, f32(0, 20), out), "bias: has 0 rows, needs 1"));
@@ -145,14 +156,17 @@ TEST_F(Refusal, Rope) {
   const int32_t positions = i32(4), frequencies = tensor(TD_F64, 1, 8), angles = f32(4, 16), x = f32(4, 96);
   ok(td_op_rope_angles(program_, positions, frequencies, angles));
   EXPECT_TRUE(invalid(td_op_rope_angles(program_, positions, frequencies, f32(4, 8)), "out: has 8 columns, needs 16"));
-  EXPECT_TRUE(invalid(td_op_rope_angles(program_, positions, tensor(TD_F64, 0, 8), angles), "frequencies: has 0 rows, needs 1"));
+  EXPECT_TRUE(invalid(td_op_rope_angles(program_, positions, tensor(TD_F64, 0, 8), angles),
+                      "frequencies: has 0 rows, needs 1"));
   EXPECT_TRUE(invalid(td_op_rope_angles(program_, positions, f32(1, 8), angles), "frequencies: is F32"));
   EXPECT_TRUE(invalid(td_op_rope_angles(program_, i32(4, 2), frequencies, angles), "positions: has 2 columns"));
   ok(td_op_rope(program_, x, angles, 32, TD_ROPE_NEOX));
   EXPECT_TRUE(invalid(td_op_rope(program_, x, angles, 32, 2), "layout 2"));
-  EXPECT_TRUE(invalid(td_op_rope(program_, x, angles, 36, TD_ROPE_NORM), "96 columns are no whole number of heads of 36"));
+  EXPECT_TRUE(
+      invalid(td_op_rope(program_, x, angles, 36, TD_ROPE_NORM), "96 columns are no whole number of heads of 36"));
   EXPECT_TRUE(invalid(td_op_rope(program_, x, angles, 0, TD_ROPE_NORM), "heads of 0"));
-  EXPECT_TRUE(invalid(td_op_rope(program_, x, angles, 12, TD_ROPE_NORM), "16 rotated dimensions do not fit a head of 12"));
+  EXPECT_TRUE(
+      invalid(td_op_rope(program_, x, angles, 12, TD_ROPE_NORM), "16 rotated dimensions do not fit a head of 12"));
   EXPECT_TRUE(invalid(td_op_rope(program_, x, f32(4, 15), 32, TD_ROPE_NORM), "15 rotated dimensions"));
 }
 
@@ -177,7 +191,8 @@ TEST_F(Refusal, Attention) {
   };
   ok(attend(q, q, 16, 2));
   EXPECT_TRUE(invalid(attend(q, f32(4, 48), 16, 2), "out: has 48 columns, needs 96"));
-  EXPECT_TRUE(invalid(attend(f32(4, 80), f32(4, 80), 16, 2), "80 columns are no whole number of heads of 16 for each of 2 KV heads"));
+  EXPECT_TRUE(invalid(attend(f32(4, 80), f32(4, 80), 16, 2),
+                      "80 columns are no whole number of heads of 16 for each of 2 KV heads"));
   EXPECT_TRUE(invalid(attend(q, q, 16, 0), "0 KV heads"));
   EXPECT_TRUE(invalid(attend(q, q, 16, -3), "-3 KV heads"));
   EXPECT_TRUE(invalid(attend(q, q, 16, INT32_MAX), "does not fit"));
@@ -200,7 +215,8 @@ TEST_F(Refusal, Elementwise) {
   ok(td_op_copy(program_, tensor(TD_Q8_0, 3, 64), tensor(TD_Q8_0, 3, 64)));
   EXPECT_TRUE(invalid(td_op_copy(program_, x, narrow), "copy: out: has 7 columns"));
   EXPECT_TRUE(invalid(td_op_copy(program_, x, i32(4, 8)), "same type"));
-  EXPECT_TRUE(invalid(td_op_copy(program_, tensor(TD_F32, 4, 8, TD_TILES), tensor(TD_F32, 4, 8, TD_TILES)), "plain layout"));
+  EXPECT_TRUE(
+      invalid(td_op_copy(program_, tensor(TD_F32, 4, 8, TD_TILES), tensor(TD_F32, 4, 8, TD_TILES)), "plain layout"));
 }
 
 TEST_F(Refusal, Select) {
@@ -212,7 +228,8 @@ TEST_F(Refusal, Select) {
   EXPECT_TRUE(invalid(td_op_select(program_, ids, ids, values, sums), "logits: is I32"));
 }
 
-// ---- Values, when it runs -----------------------------------------------------------------------------------------------
+// ---- Values, when it runs
+// -----------------------------------------------------------------------------------------------
 
 class BadValues : public ::testing::Test {
  protected:
@@ -294,7 +311,10 @@ TEST_F(BadValues, Attention) {
 TEST_F(BadValues, LogitsThatAreNotFinite) {
   const Buffer<int32_t> ids(device_, 3 * 2);
   const Buffer<float> values(device_, 3 * 2), sums(device_, 3);
-  finish([&] { ok(td_op_select(program_, x(), tensorOf(program_, ids, 2), tensorOf(program_, values, 2), tensorOf(program_, sums, 1))); });
+  finish([&] {
+    ok(td_op_select(program_, x(), tensorOf(program_, ids, 2), tensorOf(program_, values, 2),
+                    tensorOf(program_, sums, 1)));
+  });
   for (const float bad : {notANumber(), infinity(), -infinity()}) {
     x_[kHead + 3] = bad;
     EXPECT_TRUE(refused(td_program_run(program_, 0), TD_NOT_FINITE, "output row 1"));

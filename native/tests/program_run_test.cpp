@@ -1,4 +1,4 @@
-// Running programs: extents that the device computes, events between streams, pacing, abort, and several threads at once.
+// Running programs: extents that the device computes, events between streams, pacing, abort.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -20,7 +20,10 @@ constexpr int64_t kMillisecond = 1'000'000;
 // A device with a program that is being written, and a count of 1 as its extent.
 class ProgramRun : public ::testing::Test {
  protected:
-  ProgramRun() : device_(openDevice(isas().back(), 3)), program_(td_program_create(device_)), one_(device_, std::vector<int32_t>{1}) {
+  ProgramRun()
+      : device_(openDevice(isas().back(), 3)),
+        program_(td_program_create(device_)),
+        one_(device_, std::vector<int32_t>{1}) {
     ok(td_program_extent(program_, tensorOf(program_, one_, 1)));
   }
 
@@ -30,7 +33,8 @@ class ProgramRun : public ::testing::Test {
     ok(td_op_copy(program_, tensorOf(program_, from, from.size()), tensorOf(program_, to, to.size())));
   }
   void add(const Buffer<float>& x, const Buffer<float>& y, const Buffer<float>& out) {
-    ok(td_op_add(program_, tensorOf(program_, x, x.size()), tensorOf(program_, y, y.size()), tensorOf(program_, out, out.size())));
+    ok(td_op_add(program_, tensorOf(program_, x, x.size()), tensorOf(program_, y, y.size()),
+                 tensorOf(program_, out, out.size())));
   }
   int64_t run(int64_t flag = 0) { return td_program_run(program_, flag); }
 
@@ -39,7 +43,8 @@ class ProgramRun : public ::testing::Test {
   Buffer<int32_t> one_;
 };
 
-// ---- Extents ------------------------------------------------------------------------------------------------------------
+// ---- Extents
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(ProgramRun, ACountWrittenByAnEarlierOperationCounts) {
   const Buffer<int32_t> source(device_, 1), count(device_, std::vector<int32_t>{-7});
@@ -56,7 +61,8 @@ TEST_F(ProgramRun, ACountWrittenByAnEarlierOperationCounts) {
   }
   for (const int32_t rows : {9, -1, INT32_MAX, INT32_MIN}) {
     source[0] = rows;
-    EXPECT_TRUE(refused(run(), TD_INVALID_ARGUMENT, "extent is " + std::to_string(rows) + "; its tensors hold up to 8 rows"));
+    EXPECT_TRUE(
+        refused(run(), TD_INVALID_ARGUMENT, "extent is " + std::to_string(rows) + "; its tensors hold up to 8 rows"));
   }
   source[0] = 2;
   EXPECT_EQ(0, run()) << "after failures: " << errorMessage();
@@ -82,7 +88,8 @@ TEST_F(ProgramRun, ManyRows) {
   for (int64_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i % 7);
   for (int64_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 1000);
   ok(td_program_extent(program_, tensorOf(program_, count, 1)));
-  ok(td_op_select(program_, tensorOf(program_, logits, 3), tensorOf(program_, ids, 2), tensorOf(program_, values, 2), tensorOf(program_, sums, 1)));
+  ok(td_op_select(program_, tensorOf(program_, logits, 3), tensorOf(program_, ids, 2), tensorOf(program_, values, 2),
+                  tensorOf(program_, sums, 1)));
   ok(td_program_extent(program_, tensorOf(program_, many, 1)));
   ok(td_op_matmul(program_, tensorOf(program_, weight, 1), tensorOf(program_, x, 1), -1, tensorOf(program_, out, 2)));
   ok(td_program_finish(program_));
@@ -95,7 +102,8 @@ TEST_F(ProgramRun, ManyRows) {
   for (int64_t row = 0; row < kMatMulRows; row += 997) ASSERT_EQ(3 * x[row], out[2 * row + 1]) << row;
 }
 
-// ---- Streams, events, pacing --------------------------------------------------------------------------------------------
+// ---- Streams, events, pacing
+// --------------------------------------------------------------------------------------------
 
 TEST_F(ProgramRun, PaceIsTheLeastAnOperationTakes) {
   const Buffer<float> x(device_, 4), y(device_, 4);
@@ -133,7 +141,8 @@ TEST_F(ProgramRun, StreamsOverlap) {
 
 // A slow chain over both streams and back: without the events the fast side would read the old value.
 TEST_F(ProgramRun, EventsOrderStreams) {
-  const Buffer<float> x(device_, std::vector<float>{0}), y(device_, std::vector<float>{-1}), z(device_, std::vector<float>{-1});
+  const Buffer<float> x(device_, std::vector<float>{0}), y(device_, std::vector<float>{-1}),
+      z(device_, std::vector<float>{-1});
   const Buffer<float> increment(device_, std::vector<float>{1}), out(device_, std::vector<float>{-1});
   const int32_t stream = copyStream(), ready = ok(td_program_event(program_)), copied = ok(td_program_event(program_));
   ok(td_program_pace(program_, 5 * kMillisecond));
@@ -159,7 +168,8 @@ TEST_F(ProgramRun, EventsOrderStreams) {
 
 // Without an event, and with pace as the only order, the copy sees the value of before.
 TEST_F(ProgramRun, StreamsAreNotOrderedWithoutEvents) {
-  const Buffer<float> x(device_, std::vector<float>{1}), increment(device_, std::vector<float>{1}), scratch(device_, 1), seen(device_, 1);
+  const Buffer<float> x(device_, std::vector<float>{1}), increment(device_, std::vector<float>{1}), scratch(device_, 1),
+      seen(device_, 1);
   const int32_t stream = copyStream();
   ok(td_program_pace(program_, 100 * kMillisecond));
   copy(scratch, scratch);
@@ -176,7 +186,8 @@ TEST_F(ProgramRun, StreamsAreNotOrderedWithoutEvents) {
 TEST_F(ProgramRun, ManyStreamsPassAValueAround) {
   constexpr int kStreams = 5, kRounds = 20;
   std::vector<Buffer<float>> cells;
-  for (int i = 0; i <= kStreams * kRounds; ++i) cells.emplace_back(device_, std::vector<float>(64, static_cast<float>(-i)));
+  for (int i = 0; i <= kStreams * kRounds; ++i)
+    cells.emplace_back(device_, std::vector<float>(64, static_cast<float>(-i)));
   std::vector<int32_t> streams = {0};
   for (int i = 1; i < kStreams; ++i) streams.push_back(copyStream());
   int32_t before = -1;
@@ -197,7 +208,8 @@ TEST_F(ProgramRun, ManyStreamsPassAValueAround) {
 
 TEST_F(ProgramRun, WaitBeforeSignalIsRefused) {
   const int32_t event = ok(td_program_event(program_));
-  EXPECT_TRUE(refused(td_op_wait(program_, event), TD_INVALID_ARGUMENT, "event 0 is not signalled by an earlier operation"));
+  EXPECT_TRUE(
+      refused(td_op_wait(program_, event), TD_INVALID_ARGUMENT, "event 0 is not signalled by an earlier operation"));
   ok(td_op_signal(program_, event));
   EXPECT_TRUE(refused(td_op_signal(program_, event), TD_INVALID_ARGUMENT, "event 0 is signalled twice"));
   ok(td_op_wait(program_, event));
@@ -229,7 +241,8 @@ TEST_F(ProgramRun, AFailureOnOneStreamEndsTheOthers) {
   EXPECT_EQ(0, run()) << errorMessage();
 }
 
-// ---- Abort --------------------------------------------------------------------------------------------------------------
+// ---- Abort
+// --------------------------------------------------------------------------------------------------------------
 
 TEST_F(ProgramRun, AFlagThatIsSetBeforeStopsTheRunAtOnce) {
   const Buffer<float> x(device_, std::vector<float>{1}), y(device_, std::vector<float>{2});
@@ -277,7 +290,8 @@ TEST_F(ProgramRun, AbortEndsComputing) {
   const Buffer<float> weight(device_, kSize * kSize), x(device_, kTokens * kSize), out(device_, kTokens * kSize);
   ok(td_program_extent(program_, tensorOf(program_, count, 1)));
   for (int i = 0; i < operations; ++i) {
-    ok(td_op_matmul(program_, tensorOf(program_, weight, kSize), tensorOf(program_, x, kSize), -1, tensorOf(program_, out, kSize)));
+    ok(td_op_matmul(program_, tensorOf(program_, weight, kSize), tensorOf(program_, x, kSize), -1,
+                    tensorOf(program_, out, kSize)));
   }
   ok(td_program_finish(program_));
   const Flag flag(td_flag_create());
@@ -316,92 +330,6 @@ TEST_F(ProgramRun, AFlagMayBeClosedWhileItIsInUse) {
   flag.close();
   runner.join();
   EXPECT_EQ(0, result);
-}
-
-// ---- Several threads ----------------------------------------------------------------------------------------------------
-
-// Two programs add to the same cell, in two steps that another run in between would spoil; one of them by a copy stream.
-TEST(ProgramsOnOneDevice, FollowOneAnother) {
-  const Device device = openDevice(isas().back(), 3);
-  const Buffer<int32_t> one(device, std::vector<int32_t>{1});
-  const Buffer<float> total(device, std::vector<float>{0}), shared(device, 1), increment(device, std::vector<float>{1});
-  const auto write = [&] {
-    Program program(td_program_create(device));
-    const auto tensor = [&](const Buffer<float>& buffer) { return tensorOf(program, buffer, 1); };
-    ok(td_program_extent(program, tensorOf(program, one, 1)));
-    const int32_t stream = ok(td_program_stream(program, TD_STREAM_COPY)), event = ok(td_program_event(program));
-    ok(td_program_on(program, stream));
-    ok(td_op_copy(program, tensor(total), tensor(shared)));
-    ok(td_program_pace(program, 100'000));
-    ok(td_op_copy(program, tensor(shared), tensor(shared)));
-    ok(td_program_pace(program, 0));
-    ok(td_op_signal(program, event));
-    ok(td_program_on(program, 0));
-    ok(td_op_wait(program, event));
-    ok(td_op_add(program, tensor(shared), tensor(increment), tensor(total)));
-    ok(td_program_finish(program));
-    return program;
-  };
-  std::vector<Program> programs;
-  for (int i = 0; i < 4; ++i) programs.push_back(write());
-  const int runs = rounds(40);
-  std::vector<std::thread> threads;
-  for (const Program& program : programs) {
-    threads.emplace_back([&] {
-      for (int i = 0; i < runs; ++i) EXPECT_EQ(0, td_program_run(program, 0)) << errorMessage();
-    });
-  }
-  // One of the programs from a second thread as well.
-  threads.emplace_back([&] {
-    for (int i = 0; i < runs; ++i) EXPECT_EQ(0, td_program_run(programs[0], 0)) << errorMessage();
-  });
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(static_cast<float>(5 * runs), total[0]);
-}
-
-// Opening, filling, writing, running and closing, all at once: nothing to see but that it works.
-TEST(ProgramsOnOneDevice, AreWrittenAndClosedFromManyThreads) {
-  const Device device = openDevice(isas().back(), 2);
-  std::vector<std::thread> threads;
-  for (int thread = 0; thread < 4; ++thread) {
-    threads.emplace_back([&, thread] {
-      for (int i = 0; i < rounds(60); ++i) {
-        const Buffer<int32_t> count(device, std::vector<int32_t>{8});
-        const Buffer<float> x(device, std::vector<float>(8, static_cast<float>(thread))), out(device, 8);
-        const Program program(td_program_create(device));
-        ok(td_program_extent(program, tensorOf(program, count, 1)));
-        ok(td_op_add(program, tensorOf(program, x, 1), tensorOf(program, x, 1), tensorOf(program, out, 1)));
-        ok(td_program_finish(program));
-        ASSERT_EQ(0, td_program_run(program, 0)) << errorMessage();
-        for (const float value : out.all()) ASSERT_EQ(static_cast<float>(2 * thread), value);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
-
-// Misuse that must not corrupt anything: one program written, finished and run by several threads.
-TEST(ProgramsOnOneDevice, OneProgramWrittenByManyThreads) {
-  const Device device = openDevice(isas().back(), 2);
-  const Buffer<int32_t> count(device, std::vector<int32_t>{1});
-  const Buffer<float> x(device, 1), out(device, 1);
-  for (int round = 0; round < rounds(20); ++round) {
-    const Program program(td_program_create(device));
-    ok(td_program_extent(program, tensorOf(program, count, 1)));
-    std::vector<std::thread> threads;
-    for (int thread = 0; thread < 3; ++thread) {
-      threads.emplace_back([&, thread] {
-        for (int i = 0; i < 50; ++i) {
-          const int32_t tensor = td_program_tensor(program, x.handle(), 0, TD_F32, TD_PLAIN, 1, 1);
-          if (tensor >= 0) td_op_add(program, tensor, tensor, tensor);
-          if (thread == 0 && i == 25) ok(td_program_finish(program));
-          td_program_run(program, 0);
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    EXPECT_EQ(0, td_program_run(program, 0)) << errorMessage();
-  }
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ class ReferenceModel {
     double squares = 0;
     for (const double value : x) squares += value * value;
     Row out;
-    for (size_t i = 0; i < x.size(); ++i) out.push_back(x[i] / std::sqrt(squares / static_cast<double>(x.size()) + 1e-5) * weight[i]);
+    for (size_t i = 0; i < x.size(); ++i)
+      out.push_back(x[i] / std::sqrt(squares / static_cast<double>(x.size()) + 1e-5) * weight[i]);
     return out;
   }
 
@@ -75,7 +76,8 @@ class ReferenceModel {
     std::vector<double>& decoded = decoded_[linear.weight.plain.data()];
     if (decoded.empty()) {
       for (int64_t row = 0; row < linear.weight.rows; ++row) {
-        for (int64_t column = 0; column < linear.weight.columns; ++column) decoded.push_back(linear.weight.element(row, column).value());
+        for (int64_t column = 0; column < linear.weight.columns; ++column)
+          decoded.push_back(linear.weight.element(row, column).value());
       }
     }
     Row out;
@@ -106,7 +108,8 @@ class ReferenceModel {
     const Shape& s = model_.shape;
     Row out(q.size());
     for (int head = 0; head < s.heads; ++head) {
-      const size_t from = static_cast<size_t>(head * s.headSize), kv = static_cast<size_t>(head / (s.heads / s.kvHeads) * s.headSize);
+      const size_t from = static_cast<size_t>(head * s.headSize),
+                   kv = static_cast<size_t>(head / (s.heads / s.kvHeads) * s.headSize);
       const size_t size = static_cast<size_t>(s.headSize);
       Row weights;
       double sum = 0;

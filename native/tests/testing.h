@@ -1,5 +1,5 @@
-// What all suites share: seeds that are printed on failure, generators, the machine's instruction sets, outputs that are
-// poisoned and guarded, and comparison by bits and by tolerance.
+// What all suites share: seeds that are printed on failure, generators, the machine's instruction sets, outputs that
+// are poisoned and guarded, and comparison by bits and by tolerance.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -53,7 +53,8 @@ inline int rounds(int usual) {
   return isLong ? 20 * here : here;
 }
 
-// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), one stream per name and round.
+// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), one stream per name and
+// round.
 class Random {
  public:
   explicit Random(std::string_view name, uint64_t round = 0) : state_(seed() + 0x9e3779b97f4a7c15u * round) {
@@ -69,9 +70,7 @@ class Random {
   bool chance(double probability) { return uniform() < probability; }
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
-  double normal() {
-    return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.283185307179586 * uniform());
-  }
+  double normal() { return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.283185307179586 * uniform()); }
   template <class Container>
   auto pick(const Container& from) {
     return *(std::begin(from) + between(0, static_cast<int64_t>(std::size(from)) - 1));
@@ -122,10 +121,13 @@ class OnEachIsa : public ::testing::TestWithParam<td_isa> {
   const Kernels& kernels() const { return kernelsFor(GetParam()); }
 };
 
-inline std::string isaOfTest(const ::testing::TestParamInfo<td_isa>& info) { return isaName(info.param); }
+inline std::string isaOfTest(const ::testing::TestParamInfo<td_isa>& info) {
+  return isaName(info.param);
+}
 
-// `count` elements whose bytes are all ones (NaN as float or half, -1 as an integer), with guard bytes on both sides. Under
-// the address sanitizer the elements end where the allocation ends, so that it sees what the guards cannot: reads.
+// `count` elements whose bytes are all ones (NaN as float or half, -1 as an integer), with guard bytes on both sides.
+// Under the address sanitizer the elements end where the allocation ends, so that it sees what the guards cannot:
+// reads.
 template <class T>
 class Poisoned {
  public:
@@ -173,7 +175,8 @@ inline bool sameBits(float a, float b) {
 inline ::testing::AssertionResult sameBits(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " and " << b.size() << " elements";
   for (size_t i = 0; i < a.size(); ++i) {
-    if (!sameBits(a[i], b[i])) return ::testing::AssertionFailure() << "element " << i << ": " << a[i] << " and " << b[i];
+    if (!sameBits(a[i], b[i]))
+      return ::testing::AssertionFailure() << "element " << i << ": " << a[i] << " and " << b[i];
   }
   return ::testing::AssertionSuccess();
 }
@@ -193,7 +196,11 @@ inline ::testing::AssertionResult within(float actual, Bounded expected) {
                                        << std::abs(actual - expected.value) << " > " << expected.tolerance;
 }
 
-inline float infinity() { return std::numeric_limits<float>::infinity(); }
-inline float notANumber() { return std::numeric_limits<float>::quiet_NaN(); }
+inline float infinity() {
+  return std::numeric_limits<float>::infinity();
+}
+inline float notANumber() {
+  return std::numeric_limits<float>::quiet_NaN();
+}
 
 }  // namespace td::testing

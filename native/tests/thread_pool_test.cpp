@@ -1,5 +1,5 @@
-// The thread pool: every chunk once, stages strictly one after another, whoever sleeps when. Plain (not atomic) memory that one
-// stage writes and the next reads makes the thread sanitizer a witness of the ordering.
+// The thread pool: every chunk once, stages strictly one after another, whoever sleeps when. Plain (not atomic) memory
+// that one stage writes and the next reads makes the thread sanitizer a witness of the ordering.
 #include "core/thread_pool.h"
 
 #include <sys/resource.h>
@@ -16,8 +16,8 @@ namespace {
 
 using std::chrono::microseconds;
 
-// Stages of given numbers of chunks. A chunk of stage s reads what all chunks of stage s - 1 wrote, and writes a value that
-// depends on it: a chunk that is early, late, missing or done twice changes the result.
+// Stages of given numbers of chunks. A chunk of stage s reads what all chunks of stage s - 1 wrote, and writes a value
+// that depends on it: a chunk that is early, late, missing or done twice changes the result.
 class Chain : public Job {
  public:
   Chain(std::vector<int64_t> stages, int threads) : stages_(std::move(stages)), workers_(static_cast<size_t>(threads)) {
@@ -38,7 +38,8 @@ class Chain : public Job {
   }
 
   void run(int64_t chunk, int worker) override {
-    ++workers_.at(static_cast<size_t>(worker)).chunks;  // one thread's own: a race here means two workers with one number
+    ++workers_.at(static_cast<size_t>(worker))
+          .chunks;  // one thread's own: a race here means two workers with one number
     delay(chunk, worker);
     results_[static_cast<size_t>(stage_)].at(static_cast<size_t>(chunk)) += before_ % 1000003 + chunk + 1;
   }
@@ -112,7 +113,8 @@ TEST_P(Pool, MostChunksAndBeyondThemByParallelFor) {
   Chain chain({Job::kMostChunks, Job::kMostChunks - 1, 1, Job::kMostChunks}, GetParam());
   pool.execute(chain);
   chain.check();
-  for (const int64_t chunks : {int64_t{0}, int64_t{1}, int64_t{2}, Job::kMostChunks, Job::kMostChunks + 1, 3 * Job::kMostChunks + 17}) {
+  for (const int64_t chunks :
+       {int64_t{0}, int64_t{1}, int64_t{2}, Job::kMostChunks, Job::kMostChunks + 1, 3 * Job::kMostChunks + 17}) {
     std::vector<int> done(static_cast<size_t>(chunks));
     parallelFor(pool, chunks, [&](int64_t chunk, int worker) {
       ASSERT_TRUE(worker >= 0 && worker < GetParam());
@@ -122,11 +124,12 @@ TEST_P(Pool, MostChunksAndBeyondThemByParallelFor) {
   }
 }
 
-// A worker that loses its core now and then, inside a chunk or (having claimed nothing) between two: whoever comes back late
-// must not take a chunk of a stage, or of a job, that is over.
+// A worker that loses its core now and then, inside a chunk or (having claimed nothing) between two: whoever comes back
+// late must not take a chunk of a stage, or of a job, that is over.
 class Interrupted final : public Chain {
  public:
-  Interrupted(std::vector<int64_t> stages, int threads, uint64_t round) : Chain(std::move(stages), threads), round_(round) {}
+  Interrupted(std::vector<int64_t> stages, int threads, uint64_t round)
+      : Chain(std::move(stages), threads), round_(round) {}
 
  private:
   void delay(int64_t chunk, int worker) override {
@@ -245,7 +248,8 @@ TEST(PoolLimits, RefusesImpossibleCounts) {
 
 TEST(PoolLimits, AThreadThatTheSystemRefusesIsAnError) {
   if (kSanitizer) GTEST_SKIP() << "address space cannot be limited under a sanitizer";
-  EXPECT_EXIT(openManyThreadsInLittleAddressSpace(), ::testing::ExitedWithCode(0), "status 2: the system refused thread [0-9]+ of 1024");
+  EXPECT_EXIT(openManyThreadsInLittleAddressSpace(), ::testing::ExitedWithCode(0),
+              "status 2: the system refused thread [0-9]+ of 1024");
 }
 
 }  // namespace

@@ -42,15 +42,23 @@ inline WeightMatrix ordinaryWeights(Random& random, td_type type, int64_t rows, 
             }
             const float value = static_cast<float>(size * r.normal());
             switch (t) {
-              case TD_F32: memcpy(block, &value, sizeof value); break;
-              case TD_F16: putHalf(block, value); break;
+              case TD_F32:
+                memcpy(block, &value, sizeof value);
+                break;
+              case TD_F16:
+                putHalf(block, value);
+                break;
               case TD_BF16: {
                 const uint16_t pair[] = {floatToBf16(value), floatToBf16(static_cast<float>(size * r.normal()))};
                 memcpy(block, pair, sizeof pair);
                 break;
               }
-              case TD_Q8_0: putHalf(block, scale / 80); break;
-              case TD_Q4_0: putHalf(block, scale / 4); break;
+              case TD_Q8_0:
+                putHalf(block, scale / 80);
+                break;
+              case TD_Q4_0:
+                putHalf(block, scale / 4);
+                break;
               case TD_Q4_1:
                 putHalf(block, scale / 4);
                 putHalf(block + 2, -scale * 2);
@@ -59,7 +67,9 @@ inline WeightMatrix ordinaryWeights(Random& random, td_type type, int64_t rows, 
                 putHalf(block, scale / 128);
                 putHalf(block + 2, scale / 16);
                 break;
-              default: putHalf(block + 208, scale / 1000); break;
+              default:
+                putHalf(block + 208, scale / 1000);
+                break;
             }
           }};
 }
@@ -77,7 +87,8 @@ struct TinyModel {
         head(ordinaryWeights(random, s.type, s.vocabulary, s.hidden)),
         outputNorm(norm(random)) {
     const auto linear = [&](int64_t rows, int64_t columns) {
-      return Linear{ordinaryWeights(random, s.type, rows, columns), s.biases ? random.normals(rows, 0.1) : std::vector<float>()};
+      return Linear{ordinaryWeights(random, s.type, rows, columns),
+                    s.biases ? random.normals(rows, 0.1) : std::vector<float>()};
     };
     for (int i = 0; i < s.layers; ++i) {
       layers.push_back({norm(random), norm(random), linear(s.queryWidth(), s.hidden), linear(s.kvWidth(), s.hidden),
@@ -148,7 +159,8 @@ class Session {
     EXPECT_EQ(0, td_program_run(program_, 0)) << errorMessage();
     std::vector<std::vector<float>> results;
     const int64_t vocabulary = model_.shape.vocabulary;
-    for (int64_t i = 0; i < count; ++i) results.emplace_back(&logits_[i * vocabulary], &logits_[i * vocabulary] + vocabulary);
+    for (int64_t i = 0; i < count; ++i)
+      results.emplace_back(&logits_[i * vocabulary], &logits_[i * vocabulary] + vocabulary);
     return results;
   }
 
@@ -159,7 +171,9 @@ class Session {
   const Buffer<int32_t>& counts() const { return counts_; }
 
  private:
-  int64_t poolColumns() const { return model_.shape.layers * kvLayerBytes(model_.shape.kvHeads, model_.shape.headSize) / 2; }
+  int64_t poolColumns() const {
+    return model_.shape.layers * kvLayerBytes(model_.shape.kvHeads, model_.shape.headSize) / 2;
+  }
 
   int32_t vector(const std::vector<float>& values) {
     floats_.emplace_back(device_, values);
@@ -168,7 +182,8 @@ class Session {
 
   int32_t matrix(const WeightMatrix& weight, td_layout layout) {
     weights_.emplace_back(device_, layout == TD_TILES ? weight.tiles() : weight.plain);
-    return ok(td_program_tensor(program_, weights_.back().handle(), 0, weight.type, layout, weight.rows, weight.columns));
+    return ok(
+        td_program_tensor(program_, weights_.back().handle(), 0, weight.type, layout, weight.rows, weight.columns));
   }
 
   int32_t activation(int64_t columns) {
@@ -182,7 +197,8 @@ class Session {
     const int32_t type = ok(td_activation_type(device_, model_.shape.type));
     if (type == TD_F32) return x;
     weights_.emplace_back(device_, td_tensor_bytes(type, TD_PLAIN, capacity_, columns));
-    const int32_t out = ok(td_program_tensor(program_, weights_.back().handle(), 0, type, TD_PLAIN, capacity_, columns));
+    const int32_t out =
+        ok(td_program_tensor(program_, weights_.back().handle(), 0, type, TD_PLAIN, capacity_, columns));
     ok(td_op_encode(program_, x, out));
     return out;
   }
@@ -203,7 +219,8 @@ class Session {
     const Shape& s = model_.shape;
     const int32_t tokens = ok(td_program_tensor(program_, counts_.handle(), 0, TD_I32, TD_PLAIN, 1, 1));
     const int32_t outputs = ok(td_program_tensor(program_, counts_.handle(), 4, TD_I32, TD_PLAIN, 1, 1));
-    const int32_t ids = tensorOf(program_, ids_, 1), positions = tensorOf(program_, positions_, 1), tables = tensorOf(program_, tables_, 1);
+    const int32_t ids = tensorOf(program_, ids_, 1), positions = tensorOf(program_, positions_, 1),
+                  tables = tensorOf(program_, tables_, 1);
     const int32_t blocks = tensorOf(program_, blocks_, kTableLength), pool = tensorOf(program_, pool_, poolColumns());
     const Buffer<double> frequencies(device_, model_.frequencies);
     ok(td_program_extent(program_, tokens));
@@ -214,15 +231,18 @@ class Session {
       const Layer& layer = model_.layers[static_cast<size_t>(i)];
       const int64_t offset = i * kvLayerBytes(s.kvHeads, s.headSize);
       const int32_t attentionInput = encoded(norm(x, layer.attentionNorm), s.hidden);
-      const int32_t q = linear(layer.q, attentionInput), k = linear(layer.k, attentionInput), v = linear(layer.v, attentionInput);
+      const int32_t q = linear(layer.q, attentionInput), k = linear(layer.k, attentionInput),
+                    v = linear(layer.v, attentionInput);
       ok(td_op_rope(program_, q, angles, s.headSize, s.rope));
       ok(td_op_rope(program_, k, angles, s.headSize, s.rope));
       ok(td_op_store_kv(program_, k, v, positions, tables, blocks, pool, offset, s.headSize));
       const int32_t attended = activation(s.queryWidth());
-      ok(td_op_attention(program_, q, positions, tables, blocks, pool, attended, offset, s.headSize, s.kvHeads, s.scale()));
+      ok(td_op_attention(program_, q, positions, tables, blocks, pool, attended, offset, s.headSize, s.kvHeads,
+                         s.scale()));
       ok(td_op_add(program_, x, linear(layer.o, encoded(attended, s.queryWidth())), x));
       const int32_t innerInput = encoded(norm(x, layer.innerNorm), s.hidden);
-      const int32_t gate = linear(layer.gate, innerInput), up = linear(layer.up, innerInput), gated = activation(s.inner);
+      const int32_t gate = linear(layer.gate, innerInput), up = linear(layer.up, innerInput),
+                    gated = activation(s.inner);
       ok(td_op_gated(program_, gate, up, gated, TD_GATE_SILU));
       ok(td_op_add(program_, x, linear(layer.down, encoded(gated, s.inner)), x));
     }
@@ -230,9 +250,10 @@ class Session {
     ok(td_op_gather(program_, x, tensorOf(program_, rows_, 1), chosen));
     ok(td_program_extent(program_, outputs));
     const int32_t logits = tensorOf(program_, logits_, s.vocabulary);
-    ok(td_op_matmul(program_, matrix(model_.head, layout_), encoded(norm(chosen, model_.outputNorm), s.hidden), -1, logits));
-    ok(td_op_select(program_, logits, tensorOf(program_, candidates_, kCandidates), tensorOf(program_, candidateLogits_, kCandidates),
-                    tensorOf(program_, logSums_, 1)));
+    ok(td_op_matmul(program_, matrix(model_.head, layout_), encoded(norm(chosen, model_.outputNorm), s.hidden), -1,
+                    logits));
+    ok(td_op_select(program_, logits, tensorOf(program_, candidates_, kCandidates),
+                    tensorOf(program_, candidateLogits_, kCandidates), tensorOf(program_, logSums_, 1)));
     ok(td_program_finish(program_));
   }
 

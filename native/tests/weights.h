@@ -1,5 +1,5 @@
-// Weight matrices for tests: random blocks that are valid in their format, ordinary and extreme, and their values in double
-// precision, decoded by a description of the formats that shares nothing with the library's.
+// Weight matrices for tests: random blocks that are valid in their format, ordinary and extreme, and their values in
+// double precision, decoded by a description of the formats that shares nothing with the library's.
 #pragma once
 
 #include "core/tiles.h"
@@ -26,10 +26,14 @@ inline double half(const uint8_t* at) {
 inline double randomScale(Random& random, double usual) {
   const double sign = random.chance(0.5) ? -1 : 1;
   switch (random.integer(0, 11)) {
-    case 0: return 0;
-    case 1: return sign * random.integer(1, 1023) * 0x1p-24;
-    case 2: return sign * 1000 * random.uniform();
-    default: return sign * usual * random.uniform(0.2, 1);
+    case 0:
+      return 0;
+    case 1:
+      return sign * random.integer(1, 1023) * 0x1p-24;
+    case 2:
+      return sign * 1000 * random.uniform();
+    default:
+      return sign * usual * random.uniform(0.2, 1);
   }
 }
 
@@ -48,7 +52,9 @@ inline void randomBlock(Random& random, td_type type, uint8_t* block) {
       memcpy(block, &value, sizeof value);
       break;
     }
-    case TD_F16: putHalf(block, random.chance(0.05) ? randomScale(random, 1) : random.normal()); break;
+    case TD_F16:
+      putHalf(block, random.chance(0.05) ? randomScale(random, 1) : random.normal());
+      break;
     case TD_BF16:
       for (int i = 0; i < 2; ++i) {
         const uint16_t value = floatToBf16(static_cast<float>(random.chance(0.05) ? 0 : random.normal()));
@@ -80,7 +86,8 @@ inline void randomBlock(Random& random, td_type type, uint8_t* block) {
       randomQuants(random, block + 192, 16);
       putHalf(block + 208, randomScale(random, 0.001));
       break;
-    default: FAIL() << typeName(type);
+    default:
+      FAIL() << typeName(type);
   }
 }
 
@@ -98,17 +105,21 @@ inline Element elementOf(td_type type, const uint8_t* block, int index) {
       memcpy(&value, block, sizeof value);
       return {1, value, 0};
     }
-    case TD_F16: return {1, half(block), 0};
+    case TD_F16:
+      return {1, half(block), 0};
     case TD_BF16: {
       const uint32_t bits = static_cast<uint32_t>(block[2 * index] | block[2 * index + 1] << 8) << 16;
       return {1, std::bit_cast<float>(bits), 0};
     }
-    case TD_Q8_0: return {half(block), static_cast<double>(static_cast<int8_t>(block[2 + index])), 0};
-    case TD_Q4_0: return {half(block), nibble(block + 2, index) - 8.0, 0};
-    case TD_Q4_1: return {half(block), static_cast<double>(nibble(block + 4, index)), half(block + 2)};
+    case TD_Q8_0:
+      return {half(block), static_cast<double>(static_cast<int8_t>(block[2 + index])), 0};
+    case TD_Q4_0:
+      return {half(block), nibble(block + 2, index) - 8.0, 0};
+    case TD_Q4_1:
+      return {half(block), static_cast<double>(nibble(block + 4, index)), half(block + 2)};
     case TD_Q4_K: {
-      // The 96 bits of scales and minima as one number, least significant first: 6 bits each, except that sub-blocks 4 to 7
-      // have their low four bits in the last four bytes and their high two on top of the bytes of 0 to 3.
+      // The 96 bits of scales and minima as one number, least significant first: 6 bits each, except that sub-blocks 4
+      // to 7 have their low four bits in the last four bytes and their high two on top of the bytes of 0 to 3.
       const int sub = index / 32;
       const auto bits = [&](int byte, int first, int count) { return (block[4 + byte] >> first) & ((1 << count) - 1); };
       const int scale = sub < 4 ? bits(sub, 0, 6) : bits(4 + sub, 0, 4) + 16 * bits(sub - 4, 6, 2);
@@ -123,7 +134,8 @@ inline Element elementOf(td_type type, const uint8_t* block, int index) {
       const int high = block[128 + index / 128 * 32 + in % 32] >> (in / 32 * 2) & 3;
       return {half(block + 208) * static_cast<int8_t>(block[192 + index / 16]), low + 16.0 * high - 32, 0};
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -154,7 +166,8 @@ struct WeightMatrix {
 
   Element element(int64_t row, int64_t column) const {
     const Format& f = format();
-    const uint8_t* block = &plain[static_cast<size_t>(row * plainRowBytes(f, columns) + column / f.blockElements * f.blockBytes)];
+    const uint8_t* block =
+        &plain[static_cast<size_t>(row * plainRowBytes(f, columns) + column / f.blockElements * f.blockBytes)];
     return elementOf(type, block, static_cast<int>(column % f.blockElements));
   }
 
@@ -163,8 +176,8 @@ struct WeightMatrix {
     const int64_t blocks = blocksPerRow(f, columns), rowBytes = plainRowBytes(f, columns);
     std::vector<uint8_t> packed(static_cast<size_t>(matrixBytes(f, TD_TILES, rows, columns)), 0xff);
     for (int64_t row = 0; row < rows; row += kTileRows) {
-      packTiles(f, plain.data() + row * rowBytes, rowBytes, static_cast<int>(std::min<int64_t>(kTileRows, rows - row)), columns, 0,
-                blocks, packed.data() + row / kTileRows * blocks * tileBytes(f));
+      packTiles(f, plain.data() + row * rowBytes, rowBytes, static_cast<int>(std::min<int64_t>(kTileRows, rows - row)),
+                columns, 0, blocks, packed.data() + row / kTileRows * blocks * tileBytes(f));
     }
     return packed;
   }
