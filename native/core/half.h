@@ -1,4 +1,5 @@
 // Conversions between float, IEEE half and bfloat16, exact and rounded to nearest even, for code that no vector unit helps.
+// Always inlined: kernels of every instruction set use them, and must not share code (tests/isa_symbols.cmake).
 #pragma once
 
 #include <bit>
@@ -6,7 +7,7 @@
 
 namespace td {
 
-inline float halfToFloat(uint16_t half) {
+[[gnu::always_inline]] inline float halfToFloat(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t exponent = (half >> 10) & 31u;
   const uint32_t mantissa = half & 1023u;
@@ -18,7 +19,7 @@ inline float halfToFloat(uint16_t half) {
   return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
 }
 
-inline uint16_t floatToHalf(float value) {
+[[gnu::always_inline]] inline uint16_t floatToHalf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7fffffffu;
@@ -32,9 +33,9 @@ inline uint16_t floatToHalf(float value) {
   return static_cast<uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
 }
 
-inline float bf16ToFloat(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+[[gnu::always_inline]] inline float bf16ToFloat(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
 
-inline uint16_t floatToBf16(float value) {
+[[gnu::always_inline]] inline uint16_t floatToBf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 64u);  // NaN stays NaN
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);

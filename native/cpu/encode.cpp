@@ -73,7 +73,7 @@ void encode8(const float* x, int64_t columns, Act8Block* out) {
     const int64_t at = int64_t{rests[j].index} * kActBlock;
     const Lanes32 left = encodeCoarse(loadBlock(x + at, columns - at), &coarse);
     const float scale = coarse.scale / 254.0f;
-    const float inverse = scale > 0x1p-100f ? 1.0f / scale : 0.0f;
+    const float inverse = scale > 0x1p-120f ? 1.0f / scale : 0.0f;
     encodeBlock(left, scale, inverse, &rests[j].block);
   }
 }

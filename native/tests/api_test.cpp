@@ -202,7 +202,8 @@ TEST(TensorBytes, PerTypeAndLayout) {
   EXPECT_EQ(3 * 2 * 34, td_tensor_bytes(TD_Q8_0, TD_PLAIN, 3, 64));
   EXPECT_EQ(16 * 144, td_tensor_bytes(TD_Q4_K, TD_TILES, 1, 256));
   EXPECT_EQ(210, td_tensor_bytes(TD_Q6_K, TD_PLAIN, 1, 256));
-  EXPECT_EQ(2 * 2 * 48, td_tensor_bytes(TD_ACT8, TD_PLAIN, 2, 33));
+  EXPECT_EQ(2 * (2 * 48 + 64), td_tensor_bytes(TD_ACT8, TD_PLAIN, 2, 33));
+  EXPECT_EQ(17 * 48 + 2 * 64, td_tensor_bytes(TD_ACT8, TD_PLAIN, 1, 17 * 32));
   EXPECT_EQ(2 * 6 * 2, td_tensor_bytes(TD_ACTBF16, TD_PLAIN, 2, 5));
   EXPECT_EQ(2 * 5 * 4, td_tensor_bytes(TD_I32, TD_PLAIN, 2, 5));
   EXPECT_EQ(2 * 5 * 8, td_tensor_bytes(TD_F64, TD_PLAIN, 2, 5));

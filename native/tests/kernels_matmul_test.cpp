@@ -80,9 +80,7 @@ std::vector<Bounded> expectedOf(const Problem& problem, const Encoded& x, int64_
     double sum = 0, sizes = 0, tiniest = 0;
     int64_t terms = 0;
     if (x.type == TD_ACT8) {
-      const auto* blocks = reinterpret_cast<const Act8Block*>(x.row(token));
-      for (int64_t first = 0; first < columns; first += kActBlock) {
-        const Act8Block& block = blocks[first / kActBlock];
+      const auto add = [&](const Act8Block& block, int64_t first) {
         double dot = 0, base = 0;
         for (int i = 0; i < kActBlock; ++i) {
           const Element& element = elements[static_cast<size_t>(first + i)];
@@ -93,7 +91,12 @@ std::vector<Bounded> expectedOf(const Problem& problem, const Encoded& x, int64_
         sizes += (std::abs(dot) + std::abs(base)) * block.scale;
         terms += 2;
         tiniest += 0x1p-125;
-      }
+      };
+      const Act8Row layout(columns);
+      const auto* blocks = reinterpret_cast<const Act8Block*>(x.row(token));
+      const auto* rests = reinterpret_cast<const Act8Rest*>(blocks + layout.blocks);
+      for (int64_t i = 0; i < layout.blocks; ++i) add(blocks[i], i * kActBlock);
+      for (int64_t i = 0; i < layout.rests; ++i) add(rests[i].block, rests[i].index * kActBlock);
     } else {
       for (int64_t column = 0; column < columns; ++column) {
         const double product = elements[static_cast<size_t>(column)].value() * x.float32(token, column);

@@ -1,5 +1,8 @@
 // Kernels that treat a row by itself, on every instruction set, against double precision. All give the same bits
 // everywhere.
+#include <algorithm>
+#include <numeric>
+
 #include "core/half.h"
 #include "testing.h"
 
@@ -28,42 +31,107 @@ std::vector<float> randomActivations(Random& random, int64_t count) {
   return x;
 }
 
+// A row of TD_ACT8 as the kernel wrote it.
+class EncodedRow {
+ public:
+  EncodedRow(const Kernels& kernels, const std::vector<float>& x)
+      : layout_(static_cast<int64_t>(x.size())), bytes_(layout_.bytes()) {
+    kernels.encode8(x.data(), static_cast<int64_t>(x.size()), reinterpret_cast<Act8Block*>(bytes_.data()));
+  }
+
+  bool intact() const { return bytes_.intact(); }
+  int64_t blocks() const { return layout_.blocks; }
+  int64_t rests() const { return layout_.rests; }
+  const Act8Block& block(int64_t i) const { return reinterpret_cast<const Act8Block*>(bytes_.data())[i]; }
+  const Act8Rest& rest(int64_t i) const {
+    return reinterpret_cast<const Act8Rest*>(bytes_.data() + layout_.blocks * static_cast<int64_t>(sizeof(Act8Block)))[i];
+  }
+
+ private:
+  Act8Row layout_;
+  Poisoned<uint8_t> bytes_;
+};
+
+// The sums that a block carries are those of its quants. Returns the largest quant.
+int checkSums(const Act8Block& block) {
+  int sum = 0, firstSum = 0, largest = 0;
+  for (int i = 0; i < 32; ++i) {
+    sum += block.quants[i];
+    if (i < 16) firstSum += block.quants[i];
+    largest = std::max(largest, std::abs(block.quants[i]));
+  }
+  EXPECT_EQ(sum, block.sum);
+  EXPECT_EQ(firstSum, block.firstSum);
+  EXPECT_EQ(block.scale * static_cast<float>(block.sum), block.scaledSum);
+  return largest;
+}
+
+bool sameBlocks(const Act8Block& a, const Act8Block& b) { return memcmp(&a, &b, sizeof a) == 0; }
+
 TEST_P(RowKernels, Encode8KeepsEveryValueWithinHalfAStep) {
   for (int round = 0; round < rounds(150); ++round) {
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)));
     Random random("encode8", static_cast<uint64_t>(round));
-    const int64_t columns = randomCount(random), blocks = (columns + 31) / 32;
+    const int64_t columns = randomCount(random);
     const std::vector<float> x = randomActivations(random, columns);
-    Poisoned<Act8Block> out(blocks), other(blocks);
-    kernels().encode8(x.data(), columns, out.data());
+    const EncodedRow out(kernels(), x), other(scalar(), x);
     ASSERT_TRUE(out.intact());
-    for (int64_t b = 0; b < blocks; ++b) {
-      const Act8Block& block = out[b];
+    for (int64_t b = 0; b < out.blocks(); ++b) {
+      const Act8Block& block = out.block(b);
       double largest = 0;
-      int sum = 0, firstSum = 0, largestQuant = 0;
-      for (int i = 0; i < 32; ++i) {
-        const double value = 32 * b + i < columns ? x[static_cast<size_t>(32 * b + i)] : 0.0;
-        largest = std::max(largest, std::abs(value));
-        sum += block.quants[i];
-        if (i < 16) firstSum += block.quants[i];
-        largestQuant = std::max(largestQuant, std::abs(block.quants[i]));
+      for (int64_t i = 32 * b; i < std::min(columns, 32 * b + 32); ++i) {
+        largest = std::max<double>(largest, std::abs(x[static_cast<size_t>(i)]));
       }
-      EXPECT_EQ(sum, block.sum);
-      EXPECT_EQ(firstSum, block.firstSum);
-      EXPECT_EQ(block.scale * static_cast<float>(block.sum), block.scaledSum);
       EXPECT_NEAR(largest / 127, block.scale, largest / 127 * kRounding + 0x1p-149);
       // A block whose largest value is below 2^-100 counts as zeros.
-      EXPECT_EQ(largest > 0x1p-100 ? 127 : 0, largestQuant);
+      EXPECT_EQ(largest > 0x1p-100 ? 127 : 0, checkSums(block));
       for (int i = 0; i < 32; ++i) {
         const double value = 32 * b + i < columns ? x[static_cast<size_t>(32 * b + i)] : 0.0;
         // Beside the half step: the roundings of 127 / largest, of the product and of the scale.
-        const double tolerance =
-            std::max(largest / 127 * (0.5 + 127 * 4 * kRounding), largest > 0x1p-100 ? 0 : 0x1p-100);
+        const double tolerance = std::max(largest / 127 * (0.5 + 127 * 4 * kRounding), largest > 0x1p-100 ? 0 : 0x1p-100);
         ASSERT_NEAR(value, static_cast<double>(block.scale) * block.quants[i], tolerance) << "element " << 32 * b + i;
       }
+      ASSERT_TRUE(sameBlocks(block, other.block(b))) << "unlike scalar";
     }
-    scalar().encode8(x.data(), columns, other.data());
-    ASSERT_EQ(0, memcmp(out.data(), other.data(), out.size() * sizeof(Act8Block))) << "unlike scalar";
+  }
+}
+
+// The one in sixteen blocks with the largest scales, of equal ones the first, are encoded again 254 times finer.
+TEST_P(RowKernels, Encode8EncodesTheRestOfTheCoarsestBlocks) {
+  for (int round = 0; round < rounds(150); ++round) {
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)));
+    Random random("encode8 rests", static_cast<uint64_t>(round));
+    std::vector<float> x = randomActivations(random, randomCount(random));
+    if (random.chance(0.3)) std::fill(x.begin(), x.end(), 1.0f);  // all scales equal
+    if (random.chance(0.3)) x[static_cast<size_t>(random.between(0, static_cast<int64_t>(x.size()) - 1))] *= 1000;
+    if (!std::isfinite(*std::max_element(x.begin(), x.end()))) continue;
+    const EncodedRow out(kernels(), x), other(scalar(), x);
+    ASSERT_TRUE(out.intact());
+    ASSERT_EQ((out.blocks() + 15) / 16, out.rests());
+
+    std::vector<int32_t> expected(static_cast<size_t>(out.blocks()));
+    std::iota(expected.begin(), expected.end(), 0);
+    std::stable_sort(expected.begin(), expected.end(), [&](int a, int b) { return out.block(a).scale > out.block(b).scale; });
+    expected.resize(static_cast<size_t>(out.rests()));
+    std::sort(expected.begin(), expected.end());
+
+    for (int64_t j = 0; j < out.rests(); ++j) {
+      const Act8Rest& rest = out.rest(j);
+      ASSERT_EQ(expected[static_cast<size_t>(j)], rest.index) << "place " << j;
+      const Act8Block& coarse = out.block(rest.index);
+      checkSums(rest.block);
+      for (int64_t i = 0; i < 32; ++i) {
+        const int64_t at = 32 * int64_t{rest.index} + i;
+        const double value = at < static_cast<int64_t>(x.size()) ? x[static_cast<size_t>(at)] : 0.0;
+        const double both = static_cast<double>(coarse.scale) * coarse.quants[i] +
+                            static_cast<double>(rest.block.scale) * rest.block.quants[i];
+        // Half a fine step; the coarse scale's own rounding counts 127 times.
+        const double tolerance = coarse.scale / 254.0 * 0.51 + 127 * 4 * kRounding * coarse.scale + 0x1p-98;
+        ASSERT_NEAR(value, both, tolerance) << "element " << at;
+      }
+      ASSERT_EQ(rest.index, other.rest(j).index) << "unlike scalar";
+      ASSERT_TRUE(sameBlocks(rest.block, other.rest(j).block)) << "unlike scalar";
+    }
   }
 }
 
@@ -72,11 +140,10 @@ TEST_P(RowKernels, Encode8PoisonsBlocksThatAreNotFinite) {
     for (const float bad : {notANumber(), infinity(), -infinity()}) {
       std::vector<float> x(70, 1.5f);
       x[static_cast<size_t>(position)] = bad;
-      Poisoned<Act8Block> out(3);
-      kernels().encode8(x.data(), 70, out.data());
+      const EncodedRow out(kernels(), x);
       for (int block = 0; block < 3; ++block) {
-        EXPECT_EQ(block == position / 32, std::isnan(out[block].scale)) << position;
-        EXPECT_EQ(block == position / 32, std::isnan(out[block].scaledSum)) << position;
+        EXPECT_EQ(block == position / 32, std::isnan(out.block(block).scale)) << position;
+        EXPECT_EQ(block == position / 32, std::isnan(out.block(block).scaledSum)) << position;
       }
     }
   }

@@ -14,7 +14,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -25,15 +24,11 @@ class SmolLm2Test {
   private static final int[] POSITIONS = {0, 1, 7, 15, 16, 17, 63, 255, 511, 512, 1023, 1400};
 
   /**
-   * The row at position 63 hangs on attention in the first layers that is all but undecided. The
-   * double-precision reference with activations rounded to int8, from 16 scales that differ by up
-   * to 2 %, has errors of this row from 0.002 to 0.42, 0.12 in the middle; with exact activations
-   * 1e-12. So what a run in int8 has there is chance (llama.cpp 0.03, ours 0.23), and it alone can
-   * exceed what the README allows for all rows together. It is held to the extent of that chance.
+   * The README allows 4e-3; the rests of the coarsest blocks (docs/numerics.md) take us to 2e-4,
+   * and without them the row at position 63, whose attention is all but undecided, alone exceeds
+   * what is allowed.
    */
-  private static final int UNDECIDED = 6;
-
-  private static final double UNDECIDED_ERROR = 0.6;
+  private static final double MOST_ERROR = 5e-4;
 
   /** The best one; all in long runs. */
   static Stream<String> instructionSets() {
@@ -61,19 +56,10 @@ class SmolLm2Test {
         ours[i] = Runs.row(engine, 0);
       }
     }
-    Agreement all = Agreement.of(ours, reference, 1.5);
-    Agreement decided = Agreement.of(without(ours), without(reference), 1.5);
-    System.out.printf("SmolLM2 rows, %s: %s, without %s%n", instructionSet, all, decided);
-    assertEquals(0, all.wrongRows(), all::toString);
-    assertTrue(decided.error() <= 4e-3, decided::toString);
-    assertTrue(all.worstRowError() <= UNDECIDED_ERROR, all::toString);
-  }
-
-  private static double[][] without(double[][] rows) {
-    return IntStream.range(0, rows.length)
-        .filter(row -> row != UNDECIDED)
-        .mapToObj(row -> rows[row])
-        .toArray(double[][]::new);
+    Agreement rows = Agreement.of(ours, reference, 1.5);
+    System.out.printf("SmolLM2 rows, %s: %s%n", instructionSet, rows);
+    assertEquals(0, rows.wrongRows(), rows::toString);
+    assertTrue(rows.error() <= MOST_ERROR, rows::toString);
   }
 
   @ParameterizedTest
