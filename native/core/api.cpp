@@ -20,7 +20,8 @@ struct Flag final : Object {
 };
 
 struct BufferHandle final : Object {
-  BufferHandle(std::shared_ptr<Device> owner, std::shared_ptr<Buffer> memory) : device(std::move(owner)), buffer(std::move(memory)) {}
+  BufferHandle(std::shared_ptr<Device> owner, std::shared_ptr<Buffer> memory)
+      : device(std::move(owner)), buffer(std::move(memory)) {}
   std::shared_ptr<Device> device;
   std::shared_ptr<Buffer> buffer;
 };
@@ -73,7 +74,9 @@ int32_t withProgram(int64_t program, Body body) {
   }));
 }
 
-std::shared_ptr<BufferHandle> bufferOf(int64_t handle) { return handles().get<BufferHandle>(handle, "buffer"); }
+std::shared_ptr<BufferHandle> bufferOf(int64_t handle) {
+  return handles().get<BufferHandle>(handle, "buffer");
+}
 
 const char* text(const void* argument, const char* what) {
   if (argument == nullptr) fail(TD_INVALID_ARGUMENT, "%s: no text", what);
@@ -82,8 +85,8 @@ const char* text(const void* argument, const char* what) {
 
 void checkRange(const Buffer& buffer, int64_t offset, int64_t bytes) {
   if (offset < 0 || bytes < 0 || offset > buffer.size() - bytes) {
-    fail(TD_INVALID_ARGUMENT, "%lld bytes at offset %lld lie outside the buffer of %lld bytes", static_cast<long long>(bytes),
-         static_cast<long long>(offset), static_cast<long long>(buffer.size()));
+    fail(TD_INVALID_ARGUMENT, "%lld bytes at offset %lld lie outside the buffer of %lld bytes",
+         static_cast<long long>(bytes), static_cast<long long>(offset), static_cast<long long>(buffer.size()));
   }
 }
 
@@ -107,7 +110,9 @@ void checkLayout(int32_t layout) {
 
 extern "C" {
 
-int32_t td_abi_version(void) { return TD_ABI_VERSION; }
+int32_t td_abi_version(void) {
+  return TD_ABI_VERSION;
+}
 
 int64_t td_error_message(void* out, int64_t capacity) {
   if (out != nullptr && capacity > 0) {
@@ -122,7 +127,8 @@ int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64
   return guarded([&]() -> int64_t {
     const std::string device = text(name, "device");
     if (device != "cpu") fail(TD_UNSUPPORTED, "device %s is not supported; supported: cpu", device.c_str());
-    if (memoryLimit < 0) fail(TD_INVALID_ARGUMENT, "memory limit: %lld is negative", static_cast<long long>(memoryLimit));
+    if (memoryLimit < 0)
+      fail(TD_INVALID_ARGUMENT, "memory limit: %lld is negative", static_cast<long long>(memoryLimit));
     return handles().add(openCpuDevice(text(isa, "instruction set"), threads, memoryLimit));
   });
 }
@@ -139,9 +145,8 @@ int64_t td_device_property(int64_t device, int32_t property) {
 }
 
 int32_t td_activation_type(int64_t device, int32_t weightType) {
-  return static_cast<int32_t>(guarded([&]() -> int64_t {
-    return handles().get<Device>(device, "device")->activationType(formatOf(weightType).type);
-  }));
+  return static_cast<int32_t>(guarded(
+      [&]() -> int64_t { return handles().get<Device>(device, "device")->activationType(formatOf(weightType).type); }));
 }
 
 int64_t td_file_open(const void* path) {
@@ -233,12 +238,15 @@ int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t r
     const Format& format = formatOf(type);
     checkBlocks(format, columns);
     if (targetType != type && !(targetType == TD_F32 && layout == TD_PLAIN)) {
-      fail(TD_INVALID_ARGUMENT, "%s cannot be loaded as %s in layout %d", typeName(type).c_str(), typeName(targetType).c_str(), layout);
+      fail(TD_INVALID_ARGUMENT, "%s cannot be loaded as %s in layout %d", typeName(type).c_str(),
+           typeName(targetType).c_str(), layout);
     }
-    checkRange(*held->buffer, bufferOffset, matrixBytes(formatOf(targetType), static_cast<td_layout>(layout), rows, columns));
+    checkRange(*held->buffer, bufferOffset,
+               matrixBytes(formatOf(targetType), static_cast<td_layout>(layout), rows, columns));
     if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
     source->checkRange(fileOffset, matrixBytes(format, TD_PLAIN, rows, columns));
-    held->device->load(*source, fileOffset, type, rows, columns, *held->buffer, bufferOffset, targetType, static_cast<td_layout>(layout));
+    held->device->load(*source, fileOffset, type, rows, columns, *held->buffer, bufferOffset, targetType,
+                       static_cast<td_layout>(layout));
     return 0;
   });
 }
@@ -269,7 +277,8 @@ int64_t td_flag_clear(int64_t flag) {
 }
 
 int64_t td_program_create(int64_t device) {
-  return guarded([&]() -> int64_t { return handles().add(std::make_shared<Program>(handles().get<Device>(device, "device"))); });
+  return guarded(
+      [&]() -> int64_t { return handles().add(std::make_shared<Program>(handles().get<Device>(device, "device"))); });
 }
 
 int64_t td_program_close(int64_t program) {
@@ -279,8 +288,10 @@ int64_t td_program_close(int64_t program) {
   });
 }
 
-int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
-  return withProgram(program, [&](Program& p) { return p.tensor(bufferOf(buffer)->buffer, offset, type, layout, rows, columns); });
+int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
+                          int64_t columns) {
+  return withProgram(
+      program, [&](Program& p) { return p.tensor(bufferOf(buffer)->buffer, offset, type, layout, rows, columns); });
 }
 
 int32_t td_program_event(int64_t program) {
@@ -335,13 +346,14 @@ int32_t td_op_rope(int64_t program, int32_t x, int32_t angles, int32_t headSize,
   return withProgram(program, [&](Program& p) { return p.rope(x, angles, headSize, ropeLayout); });
 }
 
-int32_t td_op_store_kv(int64_t program, int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
-                       int64_t layerOffset, int32_t headSize) {
-  return withProgram(program, [&](Program& p) { return p.storeKv(k, v, positions, tables, blocks, pool, layerOffset, headSize); });
+int32_t td_op_store_kv(int64_t program, int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks,
+                       int32_t pool, int64_t layerOffset, int32_t headSize) {
+  return withProgram(
+      program, [&](Program& p) { return p.storeKv(k, v, positions, tables, blocks, pool, layerOffset, headSize); });
 }
 
-int32_t td_op_attention(int64_t program, int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out,
-                        int64_t layerOffset, int32_t headSize, int32_t kvHeads, double scale) {
+int32_t td_op_attention(int64_t program, int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
+                        int32_t out, int64_t layerOffset, int32_t headSize, int32_t kvHeads, double scale) {
   return withProgram(program, [&](Program& p) {
     return p.attention(q, positions, tables, blocks, pool, out, layerOffset, headSize, kvHeads, scale);
   });

@@ -10,7 +10,8 @@
 namespace td {
 namespace {
 
-// Nodes are reused but never freed, because the handler may walk the list at any moment. A node is live while `hit` is set.
+// Nodes are reused but never freed, because the handler may walk the list at any moment. A node is live while `hit` is
+// set.
 struct Range {
   std::atomic<uintptr_t> start{0}, end{0};
   std::atomic<std::atomic<bool>*> hit{nullptr};
@@ -19,7 +20,7 @@ struct Range {
 
 std::atomic<Range*> ranges{nullptr};
 std::mutex rangesMutex;
-struct sigaction previous {};
+struct sigaction previous{};
 uintptr_t pageSize = 4096;
 
 bool fillHole(uintptr_t address) {
@@ -27,10 +28,11 @@ bool fillHole(uintptr_t address) {
     std::atomic<bool>* hit = range->hit.load(std::memory_order_acquire);
     const uintptr_t end = range->end.load(std::memory_order_relaxed);
     if (hit == nullptr || address < range->start.load(std::memory_order_relaxed) || address >= end) continue;
-    // All the rest at once: it is behind the file's end too, and a hole filled page by page could take more mappings than a
-    // process may have.
+    // All the rest at once: it is behind the file's end too, and a hole filled page by page could take more mappings
+    // than a process may have.
     const uintptr_t page = address & ~(pageSize - 1);
-    if (mmap(reinterpret_cast<void*>(page), end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    if (mmap(reinterpret_cast<void*>(page), end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+        MAP_FAILED) {
       return false;
     }
     hit->store(true, std::memory_order_relaxed);
@@ -47,7 +49,8 @@ void onBusError(int signal, siginfo_t* info, void* context) {
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   } else if (!sent || previous.sa_handler == SIG_DFL) {
-    // As it would have been without us: the faulting instruction runs again, or the signal comes again, and ends the process.
+    // As it would have been without us: the faulting instruction runs again, or the signal comes again, and ends the
+    // process.
     ::signal(signal, SIG_DFL);
     if (sent) raise(signal);
   }
@@ -59,7 +62,7 @@ void BusGuard::add(const void* start, size_t bytes, std::atomic<bool>* hit) {
   static std::once_flag installed;
   std::call_once(installed, [] {
     pageSize = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = onBusError;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
     sigemptyset(&action.sa_mask);

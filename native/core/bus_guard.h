@@ -1,6 +1,7 @@
-// Mapped files that shrink: reading behind their new end raises SIGBUS, which would kill the process. The guard's handler puts zeros in
-// the hole (from the page that was missed to the mapping's end) and raises the mapping's flag, so that the reader goes on with zeros and
-// its run fails at the next check. Every other SIGBUS goes to the handler that was there before (the JVM has one of its own).
+// Mapped files that shrink: reading behind their new end raises SIGBUS, which would kill the process. The guard's
+// handler puts zeros in the hole (from the page that was missed to the mapping's end) and raises the mapping's flag, so
+// that the reader goes on with zeros and its run fails at the next check. Every other SIGBUS goes to the handler that
+// was there before (the JVM has one of its own).
 #pragma once
 
 #include <atomic>

@@ -15,7 +15,7 @@ namespace td {
 File::File(const char* path) : path_(path) {
   descriptor_ = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
   if (descriptor_ < 0) fail(TD_IO, "%s: cannot be opened: %s", path, strerror(errno));
-  struct stat status {};
+  struct stat status{};
   const bool known = fstat(descriptor_, &status) == 0;
   if (!known || !S_ISREG(status.st_mode)) {
     close(descriptor_);
@@ -34,8 +34,8 @@ File::~File() {
 
 void File::checkRange(int64_t offset, int64_t bytes) const {
   if (offset < 0 || bytes < 0 || offset > size_ - bytes) {
-    fail(TD_INVALID_ARGUMENT, "%s: %lld bytes at offset %lld lie outside its %lld bytes", path_.c_str(), static_cast<long long>(bytes),
-         static_cast<long long>(offset), static_cast<long long>(size_));
+    fail(TD_INVALID_ARGUMENT, "%s: %lld bytes at offset %lld lie outside its %lld bytes", path_.c_str(),
+         static_cast<long long>(bytes), static_cast<long long>(offset), static_cast<long long>(size_));
   }
 }
 
@@ -67,10 +67,11 @@ const uint8_t* File::map() {
 }
 
 void File::checkUnchanged() {
-  struct stat status {};
+  struct stat status{};
   if (fstat(descriptor_, &status) != 0 || status.st_size < size_) changed_.store(true, std::memory_order_relaxed);
   if (changed_.load(std::memory_order_relaxed)) {
-    fail(TD_FILE_CHANGED, "%s: changed on disk while it was in use (became shorter, or could not be read); load the model again",
+    fail(TD_FILE_CHANGED,
+         "%s: changed on disk while it was in use (became shorter, or could not be read); load the model again",
          path_.c_str());
   }
 }

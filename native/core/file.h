@@ -20,7 +20,8 @@ class File final : public Object {
   const std::string& path() const { return path_; }
   int64_t size() const { return size_; }
 
-  // Fails with TD_INVALID_ARGUMENT if bytes [offset, offset + bytes) are not all in the file as it was when it was opened.
+  // Fails with TD_INVALID_ARGUMENT if bytes [offset, offset + bytes) are not all in the file as it was when it was
+  // opened.
   void checkRange(int64_t offset, int64_t bytes) const;
 
   // Reads bytes [offset, offset + bytes). Fails with TD_FILE_CHANGED where the file has become shorter.
@@ -29,8 +30,8 @@ class File final : public Object {
   // The whole file in memory, mapped at the first call. Where the file shrinks later, reading finds zeros.
   const uint8_t* map();
 
-  // Throws TD_FILE_CHANGED if a mapped page could not be read, or if the file is shorter than it was: the rest of its last page reads
-  // as zeros without a fault. Once changed, always changed.
+  // Throws TD_FILE_CHANGED if a mapped page could not be read, or if the file is shorter than it was: the rest of its
+  // last page reads as zeros without a fault. Once changed, always changed.
   void checkUnchanged();
 
  private:

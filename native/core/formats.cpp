@@ -14,9 +14,13 @@ uint16_t read16(const uint8_t* at) {
   return value;
 }
 
-void decodeF32(const uint8_t* block, float* out) { memcpy(out, block, sizeof *out); }
+void decodeF32(const uint8_t* block, float* out) {
+  memcpy(out, block, sizeof *out);
+}
 
-void decodeF16(const uint8_t* block, float* out) { *out = halfToFloat(read16(block)); }
+void decodeF16(const uint8_t* block, float* out) {
+  *out = halfToFloat(read16(block));
+}
 
 // A block of BF16 is a pair, because the dot product instructions take pairs.
 void decodeBf16(const uint8_t* block, float* out) {
@@ -48,7 +52,8 @@ void decodeQ80(const uint8_t* block, float* out) {
 }
 
 // 8 sub-blocks of 32: weight = d * scale * nibble - dmin * minimum; scales and minima are 6 bits, packed into 12 bytes:
-// those of sub-blocks 0-3 in the low 6 bits of bytes 0-3 and 4-7, those of 4-7 in bytes 8-11 and the high 2 bits of the others.
+// those of sub-blocks 0-3 in the low 6 bits of bytes 0-3 and 4-7, those of 4-7 in bytes 8-11 and the high 2 bits of the
+// others.
 void decodeQ4K(const uint8_t* block, float* out) {
   const float d = halfToFloat(read16(block)), dmin = halfToFloat(read16(block + 2));
   const uint8_t* packed = block + 4;
@@ -70,7 +75,8 @@ void decodeQ4K(const uint8_t* block, float* out) {
   }
 }
 
-// 16 sub-blocks of 16: weight = d * scale * (six bits - 32); low four bits in the first 128 bytes, high two in the next 64.
+// 16 sub-blocks of 16: weight = d * scale * (six bits - 32); low four bits in the first 128 bytes, high two in the
+// next 64.
 void decodeQ6K(const uint8_t* block, float* out) {
   const float d = halfToFloat(read16(block + 208));
   for (int half = 0; half < 2; ++half) {
@@ -96,9 +102,9 @@ constexpr Field kQ4K[] = {{0, 2, 1}, {2, 2, 1}, {4, 1, 12}, {16, 4, 32}};
 constexpr Field kQ6K[] = {{0, 4, 32}, {128, 4, 16}, {192, 1, 16}, {208, 2, 1}};
 
 constexpr Format kFormats[] = {
-    {TD_F32, 1, 4, kF32, decodeF32},        {TD_F16, 1, 2, kF16, decodeF16},     {TD_BF16, 2, 4, kBf16, decodeBf16},
-    {TD_Q8_0, 32, 34, kQ80, decodeQ80},     {TD_Q4_0, 32, 18, kQ40, decodeQ40},  {TD_Q4_1, 32, 20, kQ41, decodeQ41},
-    {TD_Q4_K, 256, 144, kQ4K, decodeQ4K},   {TD_Q6_K, 256, 210, kQ6K, decodeQ6K},
+    {TD_F32, 1, 4, kF32, decodeF32},      {TD_F16, 1, 2, kF16, decodeF16},      {TD_BF16, 2, 4, kBf16, decodeBf16},
+    {TD_Q8_0, 32, 34, kQ80, decodeQ80},   {TD_Q4_0, 32, 18, kQ40, decodeQ40},   {TD_Q4_1, 32, 20, kQ41, decodeQ41},
+    {TD_Q4_K, 256, 144, kQ4K, decodeQ4K}, {TD_Q6_K, 256, 210, kQ6K, decodeQ6K},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Waiting in two steps: a few hundred pauses, then sleep in the kernel. Never by yielding: who spins while another worker has no core
-// burns the very time slice that the other needs (docs/benchmarks/cpu-notes.md).
+// Waiting in two steps: a few hundred pauses, then sleep in the kernel. Never by yielding: who spins while another
+// worker has no core burns the very time slice that the other needs (docs/benchmarks/cpu-notes.md).
 #pragma once
 
 #include <linux/futex.h>

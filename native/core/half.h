@@ -1,5 +1,5 @@
-// Conversions between float, IEEE half and bfloat16, exact and rounded to nearest even, for code that no vector unit helps.
-// Always inlined: kernels of every instruction set use them, and must not share code (tests/isa_symbols.cmake).
+// Conversions between float, IEEE half and bfloat16, exact and rounded to nearest even, for code that no vector unit
+// helps. Always inlined: kernels of every instruction set use them, and must not share code (tests/isa_symbols.cmake).
 #pragma once
 
 #include <bit>
@@ -25,7 +25,8 @@ namespace td {
   const uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));  // NaN
   if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to infinity
-  if (magnitude < 0x38800000u) {  // subnormal half, or zero: adding 0.5 leaves the rounded multiple of 2^-24 in the low bits
+  if (magnitude <
+      0x38800000u) {  // subnormal half, or zero: adding 0.5 leaves the rounded multiple of 2^-24 in the low bits
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
   }
@@ -33,7 +34,9 @@ namespace td {
   return static_cast<uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
 }
 
-[[gnu::always_inline]] inline float bf16ToFloat(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+[[gnu::always_inline]] inline float bf16ToFloat(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
 
 [[gnu::always_inline]] inline uint16_t floatToBf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -1,5 +1,5 @@
-// Objects that the C interface hands out as int64 handles. A handle is 32 bits of generation and 31 of index, so that a closed handle
-// never names a later object; objects are shared, so that one in use by a program outlives its handle.
+// Objects that the C interface hands out as int64 handles. A handle is 32 bits of generation and 31 of index, so that a
+// closed handle never names a later object; objects are shared, so that one in use by a program outlives its handle.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,8 @@ namespace td {
 class Memory {
  public:
   Memory() = default;
-  // Aligned to 2 MiB, on huge pages where the system has them, if that large; else to a page. Fails with TD_OUT_OF_MEMORY.
+  // Aligned to 2 MiB, on huge pages where the system has them, if that large; else to a page. Fails with
+  // TD_OUT_OF_MEMORY.
   explicit Memory(size_t bytes);
   ~Memory();
   Memory(Memory&& other) noexcept { *this = std::move(other); }

@@ -21,9 +21,13 @@ struct Tensor {
   bool writable = true;
 
   template <class T>
-  T* as() const { return reinterpret_cast<T*>(data); }
+  T* as() const {
+    return reinterpret_cast<T*>(data);
+  }
   template <class T>
-  T* row(int64_t index) const { return reinterpret_cast<T*>(data + index * rowBytes); }
+  T* row(int64_t index) const {
+    return reinterpret_cast<T*>(data + index * rowBytes);
+  }
 };
 
 // The tokens of a step as the cache sees them: token r has position positions[r] of the sequence whose block table is
@@ -38,34 +42,74 @@ struct CachedTokens {
 
 namespace op {
 
-struct Signal { int event; };
-struct Wait { int event; };
-struct Embedding { Tensor table, ids, out; };
-struct RmsNorm { Tensor x, weight, out; float epsilon; };
-struct Encode { Tensor x, out; };
-struct MatMul { Tensor weight, x; std::optional<Tensor> bias; Tensor out; };
-struct RopeAngles { Tensor positions, frequencies, out; };
-struct Rope { Tensor x, angles; int headSize; td_rope_layout layout; };
-struct StoreKv { Tensor k, v; CachedTokens tokens; };
-struct Attention { Tensor q, out; CachedTokens tokens; float scale; };
-struct Gated { Tensor x, y, out; td_gate gate; };
-struct Add { Tensor x, y, out; };
-struct Gather { Tensor x, rows, out; };
-struct Copy { Tensor x, out; };
-struct Select { Tensor logits, ids, values, logSums; };
+struct Signal {
+  int event;
+};
+struct Wait {
+  int event;
+};
+struct Embedding {
+  Tensor table, ids, out;
+};
+struct RmsNorm {
+  Tensor x, weight, out;
+  float epsilon;
+};
+struct Encode {
+  Tensor x, out;
+};
+struct MatMul {
+  Tensor weight, x;
+  std::optional<Tensor> bias;
+  Tensor out;
+};
+struct RopeAngles {
+  Tensor positions, frequencies, out;
+};
+struct Rope {
+  Tensor x, angles;
+  int headSize;
+  td_rope_layout layout;
+};
+struct StoreKv {
+  Tensor k, v;
+  CachedTokens tokens;
+};
+struct Attention {
+  Tensor q, out;
+  CachedTokens tokens;
+  float scale;
+};
+struct Gated {
+  Tensor x, y, out;
+  td_gate gate;
+};
+struct Add {
+  Tensor x, y, out;
+};
+struct Gather {
+  Tensor x, rows, out;
+};
+struct Copy {
+  Tensor x, out;
+};
+struct Select {
+  Tensor logits, ids, values, logSums;
+};
 
 }  // namespace op
 
 using Operation =
-    std::variant<op::Signal, op::Wait, op::Embedding, op::RmsNorm, op::Encode, op::MatMul, op::RopeAngles, op::Rope, op::StoreKv,
-                 op::Attention, op::Gated, op::Add, op::Gather, op::Copy, op::Select>;
+    std::variant<op::Signal, op::Wait, op::Embedding, op::RmsNorm, op::Encode, op::MatMul, op::RopeAngles, op::Rope,
+                 op::StoreKv, op::Attention, op::Gated, op::Add, op::Gather, op::Copy, op::Select>;
 
 // An operation in its place.
 struct ProgramEntry {
   Operation operation;
   int stream = 0;
-  const int32_t* extent = nullptr;  // where the number of rows stands when the operation starts; null for signal and wait
-  int64_t mostRows = 0;             // what its tensors can hold
+  const int32_t* extent =
+      nullptr;           // where the number of rows stands when the operation starts; null for signal and wait
+  int64_t mostRows = 0;  // what its tensors can hold
   int64_t minimumNanos = 0;
 };
 

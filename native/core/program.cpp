@@ -7,15 +7,19 @@
 namespace td {
 namespace {
 
-// Bytes that an address must be a multiple of. Quantised blocks hold halves; all that is wider in them is read byte by byte.
+// Bytes that an address must be a multiple of. Quantised blocks hold halves; all that is wider in them is read byte by
+// byte.
 size_t alignmentOf(int32_t type) {
   switch (type) {
-    case TD_F64: return 8;
+    case TD_F64:
+      return 8;
     case TD_F32:
     case TD_I32:
     case TD_ACT8:
-    case TD_ACTBF16: return 4;
-    default: return 2;
+    case TD_ACTBF16:
+      return 4;
+    default:
+      return 2;
   }
 }
 
@@ -28,7 +32,8 @@ void requireColumns(const Tensor& tensor, int64_t columns, const char* what) {
 
 void requireOneRow(const Tensor& tensor, int64_t columns, const char* what) {
   requireColumns(tensor, columns, what);
-  if (tensor.rows != 1) fail(TD_INVALID_ARGUMENT, "%s: has %lld rows, needs 1", what, static_cast<long long>(tensor.rows));
+  if (tensor.rows != 1)
+    fail(TD_INVALID_ARGUMENT, "%s: has %lld rows, needs 1", what, static_cast<long long>(tensor.rows));
 }
 
 void requireWritable(const Tensor& tensor, const char* what) {
@@ -48,7 +53,8 @@ void Program::requireOpen() const {
   if (executable_) fail(TD_INVALID_ARGUMENT, "the program is finished; write a new one");
 }
 
-int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
+int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
+                        int64_t columns) {
   requireOpen();
   checkShape(rows, columns, "tensor");
   if (layout != TD_PLAIN && layout != TD_TILES) fail(TD_INVALID_ARGUMENT, "tensor: layout %d does not exist", layout);
@@ -56,8 +62,8 @@ int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t 
   int64_t bytes = 0;
   if (const Format* format = findFormat(type)) {
     if (type != TD_BF16 && columns % format->blockElements != 0) {
-      fail(TD_INVALID_ARGUMENT, "tensor: %lld columns are no whole number of %s blocks of %d", static_cast<long long>(columns),
-           typeName(type).c_str(), format->blockElements);
+      fail(TD_INVALID_ARGUMENT, "tensor: %lld columns are no whole number of %s blocks of %d",
+           static_cast<long long>(columns), typeName(type).c_str(), format->blockElements);
     }
     tensor.rowBytes = plainRowBytes(*format, columns);
     bytes = matrixBytes(*format, static_cast<td_layout>(layout), rows, columns);
@@ -94,14 +100,16 @@ int32_t Program::event() {
 
 int32_t Program::stream(int32_t kind) {
   requireOpen();
-  if (kind != TD_STREAM_COMPUTE && kind != TD_STREAM_COPY) fail(TD_INVALID_ARGUMENT, "stream: kind %d does not exist", kind);
+  if (kind != TD_STREAM_COMPUTE && kind != TD_STREAM_COPY)
+    fail(TD_INVALID_ARGUMENT, "stream: kind %d does not exist", kind);
   streams_.push_back(static_cast<td_stream_kind>(kind));
   return static_cast<int32_t>(streams_.size()) - 1;
 }
 
 void Program::on(int32_t stream) {
   requireOpen();
-  if (stream < 0 || stream >= static_cast<int32_t>(streams_.size())) fail(TD_INVALID_ARGUMENT, "stream %d does not exist", stream);
+  if (stream < 0 || stream >= static_cast<int32_t>(streams_.size()))
+    fail(TD_INVALID_ARGUMENT, "stream %d does not exist", stream);
   currentStream_ = stream;
 }
 
@@ -142,16 +150,21 @@ const Tensor& Program::target(int32_t index, int32_t type, const char* what) con
   return tensor;
 }
 
-CachedTokens Program::cachedTokens(int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int64_t layerOffset, int32_t headSize,
-                                   int32_t kvHeads, const char* what) const {
-  CachedTokens tokens{operand(positions, TD_I32, what), operand(tables, TD_I32, what), operand(blocks, TD_I32, what),
-                      operand(pool, TD_F16, what),      layerOffset,                   headSize,
+CachedTokens Program::cachedTokens(int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int64_t layerOffset,
+                                   int32_t headSize, int32_t kvHeads, const char* what) const {
+  CachedTokens tokens{operand(positions, TD_I32, what),
+                      operand(tables, TD_I32, what),
+                      operand(blocks, TD_I32, what),
+                      operand(pool, TD_F16, what),
+                      layerOffset,
+                      headSize,
                       kvHeads};
-  if (headSize < 1 || headSize > 1024) fail(TD_INVALID_ARGUMENT, "%s: head size %d is not between 1 and 1024", what, headSize);
+  if (headSize < 1 || headSize > 1024)
+    fail(TD_INVALID_ARGUMENT, "%s: head size %d is not between 1 and 1024", what, headSize);
   if (kvHeads < 1) fail(TD_INVALID_ARGUMENT, "%s: %d KV heads are not possible", what, kvHeads);
   if (layerOffset < 0 || layerOffset % 2 != 0 || layerOffset > tokens.pool.rowBytes - kvLayerBytes(kvHeads, headSize)) {
-    fail(TD_INVALID_ARGUMENT, "%s: a layer of %lld bytes at offset %lld does not fit into a KV block of %lld bytes", what,
-         static_cast<long long>(kvLayerBytes(kvHeads, headSize)), static_cast<long long>(layerOffset),
+    fail(TD_INVALID_ARGUMENT, "%s: a layer of %lld bytes at offset %lld does not fit into a KV block of %lld bytes",
+         what, static_cast<long long>(kvLayerBytes(kvHeads, headSize)), static_cast<long long>(layerOffset),
          static_cast<long long>(tokens.pool.rowBytes));
   }
   return tokens;
@@ -182,12 +195,14 @@ int32_t Program::signal(int32_t event) {
 int32_t Program::wait(int32_t event) {
   if (event < 0 || event >= events()) fail(TD_INVALID_ARGUMENT, "wait: event %d does not exist", event);
   // So the order of the list is one in which everything could run, and no run can wait for itself.
-  if (!signalled_[static_cast<size_t>(event)]) fail(TD_INVALID_ARGUMENT, "wait: event %d is not signalled by an earlier operation", event);
+  if (!signalled_[static_cast<size_t>(event)])
+    fail(TD_INVALID_ARGUMENT, "wait: event %d is not signalled by an earlier operation", event);
   return append(op::Wait{event}, {});
 }
 
 int32_t Program::embedding(int32_t table, int32_t ids, int32_t out) {
-  op::Embedding o{operand(table, "embedding: table"), operand(ids, TD_I32, "embedding: ids"), target(out, TD_F32, "embedding: out")};
+  op::Embedding o{operand(table, "embedding: table"), operand(ids, TD_I32, "embedding: ids"),
+                  target(out, TD_F32, "embedding: out")};
   formatOf(o.table.type);
   requireColumns(o.out, o.table.columns, "embedding: out");
   requireColumns(o.ids, 1, "embedding: ids");
@@ -195,8 +210,8 @@ int32_t Program::embedding(int32_t table, int32_t ids, int32_t out) {
 }
 
 int32_t Program::rmsNorm(int32_t x, int32_t weight, int32_t out, double epsilon) {
-  op::RmsNorm o{operand(x, TD_F32, "rms_norm: x"), operand(weight, TD_F32, "rms_norm: weight"), target(out, TD_F32, "rms_norm: out"),
-                static_cast<float>(epsilon)};
+  op::RmsNorm o{operand(x, TD_F32, "rms_norm: x"), operand(weight, TD_F32, "rms_norm: weight"),
+                target(out, TD_F32, "rms_norm: out"), static_cast<float>(epsilon)};
   if (!(epsilon >= 0 && epsilon < 1)) fail(TD_INVALID_ARGUMENT, "rms_norm: epsilon %g is not between 0 and 1", epsilon);
   requireOneRow(o.weight, o.x.columns, "rms_norm: weight");
   requireColumns(o.out, o.x.columns, "rms_norm: out");
@@ -215,12 +230,13 @@ int32_t Program::encode(int32_t x, int32_t out) {
 }
 
 int32_t Program::matmul(int32_t weight, int32_t x, int32_t bias, int32_t out) {
-  op::MatMul o{operand(weight, "matmul: weight"), operand(x, "matmul: x"), std::nullopt, target(out, TD_F32, "matmul: out")};
+  op::MatMul o{operand(weight, "matmul: weight"), operand(x, "matmul: x"), std::nullopt,
+               target(out, TD_F32, "matmul: out")};
   formatOf(o.weight.type);
   const int32_t wanted = device_->activationType(o.weight.type);
   if (o.x.type != wanted || o.x.layout != TD_PLAIN) {
-    fail(TD_INVALID_ARGUMENT, "matmul: x: is %s, weights of %s need %s", typeName(o.x.type).c_str(), typeName(o.weight.type).c_str(),
-         typeName(wanted).c_str());
+    fail(TD_INVALID_ARGUMENT, "matmul: x: is %s, weights of %s need %s", typeName(o.x.type).c_str(),
+         typeName(o.weight.type).c_str(), typeName(wanted).c_str());
   }
   requireColumns(o.x, o.weight.columns, "matmul: x");
   requireColumns(o.out, o.weight.rows, "matmul: out");
@@ -232,8 +248,8 @@ int32_t Program::matmul(int32_t weight, int32_t x, int32_t bias, int32_t out) {
 }
 
 int32_t Program::ropeAngles(int32_t positions, int32_t frequencies, int32_t out) {
-  op::RopeAngles o{operand(positions, TD_I32, "rope_angles: positions"), operand(frequencies, TD_F64, "rope_angles: frequencies"),
-                   target(out, TD_F32, "rope_angles: out")};
+  op::RopeAngles o{operand(positions, TD_I32, "rope_angles: positions"),
+                   operand(frequencies, TD_F64, "rope_angles: frequencies"), target(out, TD_F32, "rope_angles: out")};
   requireColumns(o.positions, 1, "rope_angles: positions");
   requireOneRow(o.frequencies, o.frequencies.columns, "rope_angles: frequencies");
   requireColumns(o.out, 2 * o.frequencies.columns, "rope_angles: out");
@@ -241,36 +257,42 @@ int32_t Program::ropeAngles(int32_t positions, int32_t frequencies, int32_t out)
 }
 
 int32_t Program::rope(int32_t x, int32_t angles, int32_t headSize, int32_t layout) {
-  op::Rope o{target(x, TD_F32, "rope: x"), operand(angles, TD_F32, "rope: angles"), headSize, static_cast<td_rope_layout>(layout)};
-  if (layout != TD_ROPE_NORM && layout != TD_ROPE_NEOX) fail(TD_INVALID_ARGUMENT, "rope: layout %d does not exist", layout);
+  op::Rope o{target(x, TD_F32, "rope: x"), operand(angles, TD_F32, "rope: angles"), headSize,
+             static_cast<td_rope_layout>(layout)};
+  if (layout != TD_ROPE_NORM && layout != TD_ROPE_NEOX)
+    fail(TD_INVALID_ARGUMENT, "rope: layout %d does not exist", layout);
   if (headSize < 1 || o.x.columns % headSize != 0) {
-    fail(TD_INVALID_ARGUMENT, "rope: %lld columns are no whole number of heads of %d", static_cast<long long>(o.x.columns), headSize);
+    fail(TD_INVALID_ARGUMENT, "rope: %lld columns are no whole number of heads of %d",
+         static_cast<long long>(o.x.columns), headSize);
   }
   if (o.angles.columns % 2 != 0 || o.angles.columns > headSize) {
-    fail(TD_INVALID_ARGUMENT, "rope: %lld rotated dimensions do not fit a head of %d", static_cast<long long>(o.angles.columns), headSize);
+    fail(TD_INVALID_ARGUMENT, "rope: %lld rotated dimensions do not fit a head of %d",
+         static_cast<long long>(o.angles.columns), headSize);
   }
   return append(o, {o.x.rows, o.angles.rows});
 }
 
-int32_t Program::storeKv(int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int64_t layerOffset,
-                         int32_t headSize) {
+int32_t Program::storeKv(int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
+                         int64_t layerOffset, int32_t headSize) {
   const Tensor& keys = operand(k, TD_F32, "store_kv: k");
   const Tensor& values = operand(v, TD_F32, "store_kv: v");
   requireSameShape(keys, values, "store_kv: k and v");
   if (headSize < 1 || keys.columns % headSize != 0) {
-    fail(TD_INVALID_ARGUMENT, "store_kv: %lld columns are no whole number of heads of %d", static_cast<long long>(keys.columns), headSize);
+    fail(TD_INVALID_ARGUMENT, "store_kv: %lld columns are no whole number of heads of %d",
+         static_cast<long long>(keys.columns), headSize);
   }
   op::StoreKv o{keys, values,
-                cachedTokens(positions, tables, blocks, pool, layerOffset, headSize, static_cast<int32_t>(keys.columns / headSize),
-                             "store_kv")};
+                cachedTokens(positions, tables, blocks, pool, layerOffset, headSize,
+                             static_cast<int32_t>(keys.columns / headSize), "store_kv")};
   requireWritable(o.tokens.pool, "store_kv: pool");
   return append(o, {keys.rows, o.tokens.positions.rows, o.tokens.tables.rows});
 }
 
-int32_t Program::attention(int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out, int64_t layerOffset,
-                           int32_t headSize, int32_t kvHeads, double scale) {
+int32_t Program::attention(int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out,
+                           int64_t layerOffset, int32_t headSize, int32_t kvHeads, double scale) {
   op::Attention o{operand(q, TD_F32, "attention: q"), target(out, TD_F32, "attention: out"),
-                  cachedTokens(positions, tables, blocks, pool, layerOffset, headSize, kvHeads, "attention"), static_cast<float>(scale)};
+                  cachedTokens(positions, tables, blocks, pool, layerOffset, headSize, kvHeads, "attention"),
+                  static_cast<float>(scale)};
   requireColumns(o.out, o.q.columns, "attention: out");
   if (o.q.columns % headSize != 0 || o.q.columns / headSize % kvHeads != 0) {
     fail(TD_INVALID_ARGUMENT, "attention: %lld columns are no whole number of heads of %d for each of %d KV heads",
@@ -296,7 +318,8 @@ int32_t Program::add(int32_t x, int32_t y, int32_t out) {
 }
 
 int32_t Program::gather(int32_t x, int32_t rows, int32_t out) {
-  op::Gather o{operand(x, TD_F32, "gather: x"), operand(rows, TD_I32, "gather: rows"), target(out, TD_F32, "gather: out")};
+  op::Gather o{operand(x, TD_F32, "gather: x"), operand(rows, TD_I32, "gather: rows"),
+               target(out, TD_F32, "gather: out")};
   requireColumns(o.rows, 1, "gather: rows");
   requireColumns(o.out, o.x.columns, "gather: out");
   return append(o, {o.rows.rows, o.out.rows});
@@ -305,8 +328,8 @@ int32_t Program::gather(int32_t x, int32_t rows, int32_t out) {
 int32_t Program::copy(int32_t x, int32_t out) {
   op::Copy o{operand(x, "copy: x"), operand(out, "copy: out")};
   if (o.x.type != o.out.type || o.x.layout != TD_PLAIN || o.out.layout != TD_PLAIN) {
-    fail(TD_INVALID_ARGUMENT, "copy: x (%s) and out (%s) need the same type in plain layout", typeName(o.x.type).c_str(),
-         typeName(o.out.type).c_str());
+    fail(TD_INVALID_ARGUMENT, "copy: x (%s) and out (%s) need the same type in plain layout",
+         typeName(o.x.type).c_str(), typeName(o.out.type).c_str());
   }
   requireWritable(o.out, "copy: out");
   requireColumns(o.out, o.x.columns, "copy: out");
@@ -314,10 +337,11 @@ int32_t Program::copy(int32_t x, int32_t out) {
 }
 
 int32_t Program::select(int32_t logits, int32_t ids, int32_t values, int32_t logSums) {
-  op::Select o{operand(logits, TD_F32, "select: logits"), target(ids, TD_I32, "select: ids"), target(values, TD_F32, "select: values"),
-               target(logSums, TD_F32, "select: log_sums")};
+  op::Select o{operand(logits, TD_F32, "select: logits"), target(ids, TD_I32, "select: ids"),
+               target(values, TD_F32, "select: values"), target(logSums, TD_F32, "select: log_sums")};
   if (o.ids.columns > TD_MAX_CANDIDATES) {
-    fail(TD_INVALID_ARGUMENT, "select: %lld candidates exceed %d", static_cast<long long>(o.ids.columns), TD_MAX_CANDIDATES);
+    fail(TD_INVALID_ARGUMENT, "select: %lld candidates exceed %d", static_cast<long long>(o.ids.columns),
+         TD_MAX_CANDIDATES);
   }
   requireColumns(o.values, o.ids.columns, "select: values");
   requireColumns(o.logSums, 1, "select: log_sums");

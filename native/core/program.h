@@ -1,5 +1,5 @@
-// A program while it is written, and when it is sealed: see tandem.h. Checks every operand's type and shape, so that a device
-// can trust what it compiles.
+// A program while it is written, and when it is sealed: see tandem.h. Checks every operand's type and shape, so that a
+// device can trust what it compiles.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,8 @@ class Program final : public Object {
  public:
   explicit Program(std::shared_ptr<Device> device) : device_(std::move(device)) {}
 
-  int32_t tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns);
+  int32_t tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
+                 int64_t columns);
   int32_t event();
   int32_t stream(int32_t kind);
   void on(int32_t stream);
@@ -32,10 +33,10 @@ class Program final : public Object {
   int32_t matmul(int32_t weight, int32_t x, int32_t bias, int32_t out);
   int32_t ropeAngles(int32_t positions, int32_t frequencies, int32_t out);
   int32_t rope(int32_t x, int32_t angles, int32_t headSize, int32_t layout);
-  int32_t storeKv(int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int64_t layerOffset,
-                  int32_t headSize);
-  int32_t attention(int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out, int64_t layerOffset,
-                    int32_t headSize, int32_t kvHeads, double scale);
+  int32_t storeKv(int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
+                  int64_t layerOffset, int32_t headSize);
+  int32_t attention(int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out,
+                    int64_t layerOffset, int32_t headSize, int32_t kvHeads, double scale);
   int32_t gated(int32_t x, int32_t y, int32_t out, int32_t gate);
   int32_t add(int32_t x, int32_t y, int32_t out);
   int32_t gather(int32_t x, int32_t rows, int32_t out);
@@ -55,13 +56,14 @@ class Program final : public Object {
   int events() const { return static_cast<int>(signalled_.size()); }
 
  private:
-  // The operand's tensor, if it has this type in plain layout; `what` names operation and operand in errors ("matmul: x").
+  // The operand's tensor, if it has this type in plain layout; `what` names operation and operand in errors ("matmul:
+  // x").
   const Tensor& operand(int32_t index, int32_t type, const char* what) const;
   const Tensor& operand(int32_t index, const char* what) const;
   // The same for operands that are written.
   const Tensor& target(int32_t index, int32_t type, const char* what) const;
-  CachedTokens cachedTokens(int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int64_t layerOffset, int32_t headSize,
-                            int32_t kvHeads, const char* what) const;
+  CachedTokens cachedTokens(int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int64_t layerOffset,
+                            int32_t headSize, int32_t kvHeads, const char* what) const;
   int32_t append(Operation operation, std::initializer_list<int64_t> rows);
   void requireOpen() const;
 

@@ -13,9 +13,15 @@ constexpr int kBits = 14;
 constexpr uint64_t kMask = (uint64_t{1} << kBits) - 1;
 static_assert(Job::kMostChunks <= static_cast<int64_t>(kMask));
 
-uint64_t stageOf(uint64_t ticket) { return ticket >> (2 * kBits); }
-uint64_t chunksOf(uint64_t ticket) { return ticket >> kBits & kMask; }
-uint64_t nextOf(uint64_t ticket) { return ticket & kMask; }
+uint64_t stageOf(uint64_t ticket) {
+  return ticket >> (2 * kBits);
+}
+uint64_t chunksOf(uint64_t ticket) {
+  return ticket >> kBits & kMask;
+}
+uint64_t nextOf(uint64_t ticket) {
+  return ticket & kMask;
+}
 
 }  // namespace
 
@@ -31,7 +37,9 @@ ThreadPool::ThreadPool(int threads) {
   }
 }
 
-ThreadPool::~ThreadPool() { stop(); }
+ThreadPool::~ThreadPool() {
+  stop();
+}
 
 void ThreadPool::stop() {
   stopping_.store(true);
@@ -66,11 +74,13 @@ bool ThreadPool::claimOne(uint64_t ticket, int worker) {
   Job* job = job_.load(std::memory_order_relaxed);
   if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) return true;
   job->run(static_cast<int64_t>(nextOf(ticket)), worker);
-  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<int64_t>(chunksOf(ticket))) advance(*job, worker);
+  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<int64_t>(chunksOf(ticket)))
+    advance(*job, worker);
   return true;
 }
 
-// The last stage is complete and nobody else is inside the job: opens the next one. Stages of one chunk are run here and now.
+// The last stage is complete and nobody else is inside the job: opens the next one. Stages of one chunk are run here
+// and now.
 void ThreadPool::advance(Job& job, int worker) {
   for (;;) {
     const int64_t chunks = job.open();
@@ -99,8 +109,8 @@ void ThreadPool::publish(int64_t chunks) {
   }
 }
 
-// Waits until another stage than the ticket's is open. Sequentially consistent: either the sleeper sees the new ticket or generation, or
-// the publisher sees the sleeper.
+// Waits until another stage than the ticket's is open. Sequentially consistent: either the sleeper sees the new ticket
+// or generation, or the publisher sees the sleeper.
 void ThreadPool::waitForChange(uint64_t ticket) {
   for (int i = 0; i < kPausesBeforeSleep; ++i) {
     if (stageOf(ticket_.load(std::memory_order_relaxed)) != stageOf(ticket)) return;

@@ -1,6 +1,7 @@
-// The CPU's workers. They stay inside a job for its whole length (a job is a whole step of a program), take chunks of work from a shared
-// counter, and none is indispensable: a stage is over when its chunks are done, not when every worker has arrived. A worker that lost its
-// core between two chunks is not waited for; when it comes back it joins wherever the job is by then.
+// The CPU's workers. They stay inside a job for its whole length (a job is a whole step of a program), take chunks of
+// work from a shared counter, and none is indispensable: a stage is over when its chunks are done, not when every
+// worker has arrived. A worker that lost its core between two chunks is not waited for; when it comes back it joins
+// wherever the job is by then.
 #pragma once
 
 #include <atomic>
@@ -17,15 +18,16 @@ class Job {
   static constexpr int64_t kFinished = -1;
   static constexpr int64_t kMostChunks = 16000;
 
-  // Items per chunk: as many as wanted, but enough that a stage over all items has at most kMostChunks (or `most`) chunks.
+  // Items per chunk: as many as wanted, but enough that a stage over all items has at most kMostChunks (or `most`)
+  // chunks.
   static int64_t perChunk(int64_t items, int64_t wanted, int64_t most = kMostChunks) {
     const int64_t least = (items + most - 1) / most;
     return wanted > least ? wanted : least;
   }
 
   virtual ~Job() = default;
-  // Prepares the next stage and returns its number of chunks (0 = nothing to do in it), or kFinished. Called by one worker at a time,
-  // after every chunk of the stage before; what it writes, all chunks see.
+  // Prepares the next stage and returns its number of chunks (0 = nothing to do in it), or kFinished. Called by one
+  // worker at a time, after every chunk of the stage before; what it writes, all chunks see.
   virtual int64_t open() = 0;
   virtual void run(int64_t chunk, int worker) = 0;
 };
@@ -49,8 +51,9 @@ class ThreadPool {
   void publish(int64_t chunks);
   void waitForChange(uint64_t ticket);
 
-  // A stage's number (36 bits), its chunks (14) and the next unclaimed one (14) in one word: a claim is a compare-and-swap, which fails
-  // for a worker whose stage is over, so a late worker can never take a chunk of a stage that it has not seen open. Idle: no chunks.
+  // A stage's number (36 bits), its chunks (14) and the next unclaimed one (14) in one word: a claim is a
+  // compare-and-swap, which fails for a worker whose stage is over, so a late worker can never take a chunk of a stage
+  // that it has not seen open. Idle: no chunks.
   std::atomic<uint64_t> ticket_{0};
   std::atomic<Job*> job_{nullptr};
   alignas(64) std::atomic<int64_t> done_{0};

@@ -26,7 +26,8 @@ void interleave(const uint8_t* const* rows, int count, int64_t at, int units, ui
 void checkShape(int64_t rows, int64_t columns, const char* what) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max(), kMostElements = int64_t{1} << 52;
   if (rows < 0 || columns < 1 || rows > kMost || columns > kMost || rows > kMostElements / columns) {
-    fail(TD_INVALID_ARGUMENT, "%s: shape [%lld, %lld] is not possible", what, static_cast<long long>(rows), static_cast<long long>(columns));
+    fail(TD_INVALID_ARGUMENT, "%s: shape [%lld, %lld] is not possible", what, static_cast<long long>(rows),
+         static_cast<long long>(columns));
   }
 }
 
@@ -40,8 +41,8 @@ int64_t matrixBytes(const Format& format, td_layout layout, int64_t rows, int64_
   return rowGroups(rows) * blocksPerRow(format, columns) * tileBytes(format);
 }
 
-void packTiles(const Format& format, const uint8_t* plain, int64_t stride, int rows, int64_t columns, int64_t firstBlock,
-               int64_t blocks, uint8_t* tiles) {
+void packTiles(const Format& format, const uint8_t* plain, int64_t stride, int rows, int64_t columns,
+               int64_t firstBlock, int64_t blocks, uint8_t* tiles) {
   const uint8_t* starts[kTileRows];
   for (int row = 0; row < rows; ++row) starts[row] = plain + row * stride;
   if (rows < kTileRows) memset(tiles, 0, static_cast<size_t>(blocks * tileBytes(format)));
@@ -66,15 +67,22 @@ void packTiles(const Format& format, const uint8_t* plain, int64_t stride, int r
     for (const Field& field : format.fields) {
       uint8_t* out = tile + field.offset * kTileRows;
       switch (field.unit) {
-        case 1: interleave<uint8_t>(from, rows, at + field.offset, field.count, out); break;
-        case 2: interleave<uint16_t>(from, rows, at + field.offset, field.count, out); break;
-        default: interleave<uint32_t>(from, rows, at + field.offset, field.count, out); break;
+        case 1:
+          interleave<uint8_t>(from, rows, at + field.offset, field.count, out);
+          break;
+        case 2:
+          interleave<uint16_t>(from, rows, at + field.offset, field.count, out);
+          break;
+        default:
+          interleave<uint32_t>(from, rows, at + field.offset, field.count, out);
+          break;
       }
     }
   }
 }
 
-void decodeRow(const Format& format, td_layout layout, const uint8_t* matrix, int64_t columns, int64_t row, float* out) {
+void decodeRow(const Format& format, td_layout layout, const uint8_t* matrix, int64_t columns, int64_t row,
+               float* out) {
   constexpr int kLargestBlock = 256;
   uint8_t bytes[kLargestBlock];
   float elements[kLargestBlock];

@@ -1,12 +1,12 @@
-// Attention over the paged cache, piece by piece: a piece is up to 256 positions, and its result (largest score, sum of the
-// exponentials, weighted values) does not depend on anything outside it; joinPieces() adds pieces in their order. So a token's result is
-// the same whether its pieces were computed by one worker or by many.
+// Attention over the paged cache, piece by piece: a piece is up to 256 positions, and its result (largest score, sum of
+// the exponentials, weighted values) does not depend on anything outside it; joinPieces() adds pieces in their order.
+// So a token's result is the same whether its pieces were computed by one worker or by many.
 //
 //   score_j = (q * scale) . k_j       lanes are positions, summed over the dimensions in their order
 //   p_j     = exp(score_j - largest)  summed in 16 lanes (position j in lane j mod 16), then across
 //   out_d   = sum over j of p_j v_jd  lanes are dimensions, summed over the positions in their order
-#include "cpu/kernels.h"
 #include "core/kv_layout.h"
+#include "cpu/kernels.h"
 #include "cpu/simd.h"
 
 namespace td::TD_ISA {
@@ -60,7 +60,7 @@ inline void weighValues(const AttentionPiece& piece, int firstHead, const float 
 
 template <int G>
 inline void attendHeads(const AttentionPiece& piece, int firstHead) {
-  auto* p = reinterpret_cast<float(*)[kPiece]>(piece.scratch);
+  auto* p = reinterpret_cast<float (*)[kPiece]>(piece.scratch);
   scores<G>(piece, firstHead, p);
   for (int h = 0; h < G; ++h) exponentiate(p[h], piece.count, piece.largest + firstHead + h, piece.sum + firstHead + h);
   weighValues<G>(piece, firstHead, p);
@@ -70,16 +70,25 @@ inline void attendHeads(const AttentionPiece& piece, int firstHead) {
 
 void attend(const AttentionPiece& piece) {
   int head = 0;
-  for (; head + kMostAttentionHeads <= piece.heads; head += kMostAttentionHeads) attendHeads<kMostAttentionHeads>(piece, head);
+  for (; head + kMostAttentionHeads <= piece.heads; head += kMostAttentionHeads)
+    attendHeads<kMostAttentionHeads>(piece, head);
   switch (piece.heads - head) {
-    case 1: attendHeads<1>(piece, head); break;
-    case 2: attendHeads<2>(piece, head); break;
-    case 3: attendHeads<3>(piece, head); break;
-    default: break;
+    case 1:
+      attendHeads<1>(piece, head);
+      break;
+    case 2:
+      attendHeads<2>(piece, head);
+      break;
+    case 3:
+      attendHeads<3>(piece, head);
+      break;
+    default:
+      break;
   }
 }
 
-void joinPieces(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut, int headSize) {
+void joinPieces(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut,
+                int headSize) {
   const float both = *largest > pieceLargest ? *largest : pieceLargest;
   float factors[16] = {*largest - both, pieceLargest - both};
   store(factors, exponential(load(factors)));

@@ -1,5 +1,6 @@
-// Attention in chunks. Many tokens: a chunk is a few (token, KV head) pairs, each of which walks its pieces of context in order. Few tokens
-// with a long context: a chunk is one piece of one pair, and a second pass joins the pieces, in the same order, so to the same bits.
+// Attention in chunks. Many tokens: a chunk is a few (token, KV head) pairs, each of which walks its pieces of context
+// in order. Few tokens with a long context: a chunk is one piece of one pair, and a second pass joins the pieces, in
+// the same order, so to the same bits.
 #include <algorithm>
 #include <vector>
 
@@ -36,7 +37,8 @@ class AttentionOperation final : public CpuOperation {
     }
     split_ = longest_ > 1 && pairs_ < 4 * threads_ && pairs_ * longest_ <= kMostSplit;
     if (split_) return pairs_ * longest_;
-    const double nanosPerPair = static_cast<double>(total) / static_cast<double>(rows) * kPiece * headSize_ * group_ / 8.0;
+    const double nanosPerPair =
+        static_cast<double>(total) / static_cast<double>(rows) * kPiece * headSize_ * group_ / 8.0;
     const int64_t byTime = static_cast<int64_t>(30e3 / nanosPerPair);
     perChunk_ = Job::perChunk(pairs_, std::clamp<int64_t>(std::min(byTime, pairs_ / (4 * threads_)), 1, pairs_));
     return (pairs_ + perChunk_ - 1) / perChunk_;
@@ -57,7 +59,9 @@ class AttentionOperation final : public CpuOperation {
     }
   }
 
-  int64_t scratchBytes() const override { return (kAttentionScratch + 2 * resultFloats_) * static_cast<int64_t>(sizeof(float)); }
+  int64_t scratchBytes() const override {
+    return (kAttentionScratch + 2 * resultFloats_) * static_cast<int64_t>(sizeof(float));
+  }
 
  private:
   static constexpr int64_t kMostSplit = 1024;  // results of pieces that are kept for the second pass
@@ -81,7 +85,8 @@ class AttentionOperation final : public CpuOperation {
     const int64_t first = piece * kPiece;
     const int64_t count = std::min<int64_t>(kPiece, positionOf(o_.tokens, token) + 1 - first);
     const uint16_t* blocks[kPiece / kKvTokens];
-    for (int64_t i = 0; i * kKvTokens < count; ++i) blocks[i] = kvBlock(o_.tokens, token, first / kKvTokens + i, kvHead);
+    for (int64_t i = 0; i * kKvTokens < count; ++i)
+      blocks[i] = kvBlock(o_.tokens, token, first / kKvTokens + i, kvHead);
     kernels_.attend({.q = o_.q.row<float>(token) + kvHead * group_ * headSize_,
                      .blocks = blocks,
                      .heads = group_,
@@ -96,15 +101,16 @@ class AttentionOperation final : public CpuOperation {
 
   void joinTo(Result all, Result piece) const {
     for (int h = 0; h < group_; ++h) {
-      kernels_.joinPieces(all.largest + h, all.sum + h, all.out + h * headSize_, piece.largest[h], piece.sum[h], piece.out + h * headSize_,
-                          headSize_);
+      kernels_.joinPieces(all.largest + h, all.sum + h, all.out + h * headSize_, piece.largest[h], piece.sum[h],
+                          piece.out + h * headSize_, headSize_);
     }
   }
 
   void finish(int64_t pair, Result all) const {
     const int64_t token = pair / o_.tokens.kvHeads, kvHead = pair % o_.tokens.kvHeads;
     float* out = o_.out.row<float>(token) + kvHead * group_ * headSize_;
-    for (int h = 0; h < group_; ++h) kernels_.divide(out + h * headSize_, all.out + h * headSize_, all.sum[h], headSize_);
+    for (int h = 0; h < group_; ++h)
+      kernels_.divide(out + h * headSize_, all.out + h * headSize_, all.sum[h], headSize_);
   }
 
   void whole(int64_t pair, float* scratch) const {

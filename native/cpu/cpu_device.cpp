@@ -15,7 +15,8 @@ namespace {
 
 class HostBuffer final : public Buffer {
  public:
-  // First the memory, which nobody has touched yet, then its place in the account: what the system refuses is never counted.
+  // First the memory, which nobody has touched yet, then its place in the account: what the system refuses is never
+  // counted.
   HostBuffer(std::shared_ptr<MemoryAccount> account, int64_t bytes)
       : account_(std::move(account)), bytes_(bytes), memory_(static_cast<size_t>(bytes)) {
     account_->take(bytes);
@@ -86,16 +87,24 @@ std::shared_ptr<Device> openCpuDevice(const char* isa, int threads, int64_t memo
 
 int64_t CpuDevice::property(int32_t property) const {
   switch (property) {
-    case TD_PROPERTY_THREADS: return pool_.threads();
-    case TD_PROPERTY_MEMORY_USED: return account_->used();
-    case TD_PROPERTY_MEMORY_PEAK: return account_->peak();
-    case TD_PROPERTY_MEMORY_LIMIT: return account_->limit();
-    case TD_PROPERTY_ISA: return kernels_.isa;
-    default: fail(TD_INVALID_ARGUMENT, "device property %d does not exist", property);
+    case TD_PROPERTY_THREADS:
+      return pool_.threads();
+    case TD_PROPERTY_MEMORY_USED:
+      return account_->used();
+    case TD_PROPERTY_MEMORY_PEAK:
+      return account_->peak();
+    case TD_PROPERTY_MEMORY_LIMIT:
+      return account_->limit();
+    case TD_PROPERTY_ISA:
+      return kernels_.isa;
+    default:
+      fail(TD_INVALID_ARGUMENT, "device property %d does not exist", property);
   }
 }
 
-std::shared_ptr<Buffer> CpuDevice::allocate(int64_t bytes) { return std::make_shared<HostBuffer>(account_, bytes); }
+std::shared_ptr<Buffer> CpuDevice::allocate(int64_t bytes) {
+  return std::make_shared<HostBuffer>(account_, bytes);
+}
 
 std::shared_ptr<Buffer> CpuDevice::window(std::shared_ptr<File> file, int64_t offset, int64_t bytes) {
   return std::make_shared<FileWindow>(std::move(file), offset, bytes);
@@ -110,7 +119,8 @@ void CpuDevice::read(const Buffer& buffer, int64_t offset, void* destination, in
   if (buffer.file() != nullptr) buffer.file()->checkUnchanged();
 }
 
-// Row groups in parallel, about a megabyte at a time: read into the worker's own staging memory, then laid out in the buffer.
+// Row groups in parallel, about a megabyte at a time: read into the worker's own staging memory, then laid out in the
+// buffer.
 void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, Buffer& buffer,
                      int64_t bufferOffset, int32_t targetType, td_layout layout) {
   constexpr int64_t kPieceBytes = int64_t{1} << 20;
@@ -139,7 +149,8 @@ void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t
         const uint8_t* from = bytes.data() + row * rowBytes;
         if (layout == TD_TILES) {
           const int inGroup = static_cast<int>(std::min<int64_t>(kTileRows, count - row));
-          packTiles(format, from, rowBytes, inGroup, columns, 0, blocks, target + (first + row) / kTileRows * blocks * tileBytes(format));
+          packTiles(format, from, rowBytes, inGroup, columns, 0, blocks,
+                    target + (first + row) / kTileRows * blocks * tileBytes(format));
         } else {
           decodeRow(format, TD_PLAIN, from, columns, 0, reinterpret_cast<float*>(target) + (first + row) * columns);
         }

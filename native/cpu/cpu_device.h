@@ -22,13 +22,14 @@ class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDe
   std::shared_ptr<Buffer> window(std::shared_ptr<File> file, int64_t offset, int64_t bytes) override;
   void write(Buffer& buffer, int64_t offset, const void* source, int64_t bytes) override;
   void read(const Buffer& buffer, int64_t offset, void* destination, int64_t bytes) override;
-  void load(const File& file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, Buffer& buffer, int64_t bufferOffset,
-            int32_t targetType, td_layout layout) override;
+  void load(const File& file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, Buffer& buffer,
+            int64_t bufferOffset, int32_t targetType, td_layout layout) override;
   std::unique_ptr<Executable> compile(const Program& program) override;
 
   const Kernels& kernels() const { return kernels_; }
   ThreadPool& pool() { return pool_; }
-  // Held by the run of a program, from the start of its streams to the end of all: runs on one device follow one another.
+  // Held by the run of a program, from the start of its streams to the end of all: runs on one device follow one
+  // another.
   std::mutex& turn() { return turn_; }
   MemoryAccount& account() { return *account_; }
 

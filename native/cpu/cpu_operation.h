@@ -13,7 +13,8 @@ class CpuOperation {
  public:
   virtual ~CpuOperation() = default;
   virtual int passes() const { return 1; }
-  // Prepares a pass over `rows` rows (at least 1) and returns its number of chunks. Throws Failure for values out of range.
+  // Prepares a pass over `rows` rows (at least 1) and returns its number of chunks. Throws Failure for values out of
+  // range.
   virtual int64_t open(int pass, int64_t rows) = 0;
   // Runs one chunk. scratch: scratchBytes() bytes of the worker's own, aligned to 64.
   virtual void run(int pass, int64_t chunk, uint8_t* scratch) = 0;
@@ -29,7 +30,8 @@ struct CpuTarget {
 // Null for Signal and Wait, which the program handles itself.
 std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const CpuTarget& target);
 
-// The block numbers of a token's context, checked against the pool: (layer, KV head) data of the block of 16 positions `index`.
+// The block numbers of a token's context, checked against the pool: (layer, KV head) data of the block of 16 positions
+// `index`.
 const uint16_t* kvBlock(const CachedTokens& tokens, int64_t token, int64_t index, int kvHead);
 // The token's position, checked.
 int64_t positionOf(const CachedTokens& tokens, int64_t token);

@@ -11,7 +11,8 @@ namespace td {
 
 using Clock = std::chrono::steady_clock;
 
-// ---- RunState ---------------------------------------------------------------------------------------------------------------------
+// ---- RunState
+// ---------------------------------------------------------------------------------------------------------------------
 
 void RunState::start(const std::atomic<bool>* abort) {
   ++run_;
@@ -43,7 +44,8 @@ void RunState::wait(int event) {
     pauseCpu();
   }
   // A sleeper wakes now and then to look at the abort flag, which nobody announces.
-  for (uint32_t seen = word.load(std::memory_order_acquire); seen != run_ && goesOn(); seen = word.load(std::memory_order_acquire)) {
+  for (uint32_t seen = word.load(std::memory_order_acquire); seen != run_ && goesOn();
+       seen = word.load(std::memory_order_acquire)) {
     futexWaitFor(word, seen, 2'000'000);
   }
 }
@@ -53,7 +55,8 @@ void RunState::finish() {
   if (aborted_.load(std::memory_order_relaxed)) td::fail(TD_ABORTED, "the run was aborted");
 }
 
-// ---- Streams ----------------------------------------------------------------------------------------------------------------------
+// ---- Streams
+// ----------------------------------------------------------------------------------------------------------------------
 
 class CpuProgram::ComputeStream final : public Job {
  public:
@@ -142,7 +145,8 @@ class CpuProgram::CopyStream {
   }
 
   void awaitEnd() {
-    for (uint32_t order = order_.load(std::memory_order_acquire); order == kRun; order = order_.load(std::memory_order_acquire)) {
+    for (uint32_t order = order_.load(std::memory_order_acquire); order == kRun;
+         order = order_.load(std::memory_order_acquire)) {
       futexWait(order_, order);
     }
   }
@@ -172,7 +176,8 @@ class CpuProgram::CopyStream {
   std::thread thread_;  // last: it reads the others
 };
 
-// ---- CpuProgram -------------------------------------------------------------------------------------------------------------------
+// ---- CpuProgram
+// -------------------------------------------------------------------------------------------------------------------
 
 CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program)
     : device_(std::move(device)),
@@ -187,7 +192,8 @@ CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program
   }
   int64_t scratchBytes = 0;
   for (const ProgramEntry& from : program.entries()) {
-    Entry entry{compileOperation(from.operation, target), -1, -1, from.extent, from.mostRows, std::chrono::nanoseconds(from.minimumNanos)};
+    Entry entry{compileOperation(from.operation, target),   -1, -1, from.extent, from.mostRows,
+                std::chrono::nanoseconds(from.minimumNanos)};
     if (const auto* signal = std::get_if<op::Signal>(&from.operation)) entry.signal = signal->event;
     if (const auto* wait = std::get_if<op::Wait>(&from.operation)) entry.wait = wait->event;
     CopyStream* copy = copyOfStream[static_cast<size_t>(from.stream)];
@@ -206,7 +212,8 @@ CpuProgram::~CpuProgram() = default;
 int64_t CpuProgram::rowsOf(const Entry& entry) {
   const int32_t rows = *entry.extent;
   if (rows < 0 || rows > entry.mostRows) {
-    fail(TD_INVALID_ARGUMENT, "an operation's extent is %d; its tensors hold up to %lld rows", rows, static_cast<long long>(entry.mostRows));
+    fail(TD_INVALID_ARGUMENT, "an operation's extent is %d; its tensors hold up to %lld rows", rows,
+         static_cast<long long>(entry.mostRows));
   }
   return rows;
 }
@@ -222,7 +229,8 @@ void CpuProgram::run(const std::atomic<bool>* abort) {
   device_->pool().execute(*compute_);
   for (auto& copy : copies_) copy->awaitEnd();
   for (const auto& buffer : buffers_) {
-    if (buffer->file() != nullptr) buffer->file()->checkUnchanged();  // before anything else: zeros in place of weights explain the rest
+    if (buffer->file() != nullptr)
+      buffer->file()->checkUnchanged();  // before anything else: zeros in place of weights explain the rest
   }
   state_.finish();
 }

@@ -1,5 +1,6 @@
-// A program compiled for the CPU. The compute stream is a job of the thread pool: its operations' passes are the job's stages, and the
-// workers stay inside for the whole step. Other streams have a thread of their own each, for copies that overlap with compute.
+// A program compiled for the CPU. The compute stream is a job of the thread pool: its operations' passes are the job's
+// stages, and the workers stay inside for the whole step. Other streams have a thread of their own each, for copies
+// that overlap with compute.
 #pragma once
 
 #include <atomic>
@@ -24,8 +25,8 @@ class RunState {
   void start(const std::atomic<bool>* abort);
   // Keeps the first failure and wakes all who wait.
   void fail(std::exception_ptr failure);
-  // True while the run should go on: nothing failed and nobody aborted. Once false it stays false for this run, even if the flag is
-  // cleared: work has been left out.
+  // True while the run should go on: nothing failed and nobody aborted. Once false it stays false for this run, even if
+  // the flag is cleared: work has been left out.
   bool goesOn() {
     if (stopped_.load(std::memory_order_relaxed)) return false;
     if (abort_ == nullptr || !abort_->load(std::memory_order_relaxed)) return true;
@@ -40,7 +41,9 @@ class RunState {
   void finish();
 
  private:
-  struct alignas(64) Event { std::atomic<uint32_t> run{0}; };
+  struct alignas(64) Event {
+    std::atomic<uint32_t> run{0};
+  };
 
   std::vector<Event> signalled_;  // per event, the number of the last run that signalled it
   uint32_t run_ = 0;

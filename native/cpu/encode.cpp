@@ -7,7 +7,9 @@ namespace td::TD_ISA {
 
 namespace {
 
-struct Lanes32 { F32x16 front, back; };
+struct Lanes32 {
+  F32x16 front, back;
+};
 
 // A short last block counts as padded with zeros.
 inline Lanes32 loadBlock(const float* x, int64_t left) {

@@ -30,8 +30,12 @@ struct Cpuid {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   Cpuid(unsigned leaf, unsigned subleaf) { __get_cpuid_count(leaf, subleaf, &eax, &ebx, &ecx, &edx); }
 };
-bool cpuHasF16c() { return (Cpuid(1, 0).ecx >> 29 & 1) != 0; }
-bool cpuHasBf16() { return (Cpuid(7, 1).eax >> 5 & 1) != 0; }
+bool cpuHasF16c() {
+  return (Cpuid(1, 0).ecx >> 29 & 1) != 0;
+}
+bool cpuHasBf16() {
+  return (Cpuid(7, 1).eax >> 5 & 1) != 0;
+}
 #endif
 
 bool machineHas(td_isa isa) {
@@ -39,8 +43,9 @@ bool machineHas(td_isa isa) {
 #if defined(__x86_64__)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpuHasF16c();
   if (isa == TD_ISA_AVX2) return avx2;
-  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && cpuHasBf16();
+  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vnni") && cpuHasBf16();
 #else
   return false;
 #endif
@@ -50,15 +55,19 @@ bool machineHas(td_isa isa) {
 
 const char* isaName(td_isa isa) {
   switch (isa) {
-    case TD_ISA_AVX512: return "avx512";
-    case TD_ISA_AVX2: return "avx2";
-    default: return "scalar";
+    case TD_ISA_AVX512:
+      return "avx512";
+    case TD_ISA_AVX2:
+      return "avx2";
+    default:
+      return "scalar";
   }
 }
 
 const Kernels& kernelsFor(td_isa isa) {
   if (!machineHas(isa)) {
-    fail(TD_UNSUPPORTED, "instruction set %s: this machine does not have it; its best is %s", isaName(isa), isaName(chooseIsa("")));
+    fail(TD_UNSUPPORTED, "instruction set %s: this machine does not have it; its best is %s", isaName(isa),
+         isaName(chooseIsa("")));
   }
 #if defined(__x86_64__)
   if (isa == TD_ISA_AVX512) return avx512::table;

@@ -13,7 +13,8 @@ void rmsNorm(const float* x, const float* weight, int64_t columns, float epsilon
 void rope(float* x, int64_t heads, int64_t headSize, const float* angles, int64_t pairs, td_rope_layout layout);
 void storeKv(const float* k, const float* v, int headSize, int slot, uint16_t* block);
 void attend(const AttentionPiece& piece);
-void joinPieces(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut, int headSize);
+void joinPieces(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut,
+                int headSize);
 void divide(float* out, const float* x, float divisor, int64_t count);
 void silu(const float* x, const float* y, float* out, int64_t count);
 void add(const float* x, const float* y, float* out, int64_t count);
@@ -21,8 +22,20 @@ LogitRun scanLogits(const float* logits, int64_t count, float* groupLargest);
 
 extern const Kernels table;
 constinit const Kernels table = {
-    static_cast<td_isa>(TD_LEVEL), activationType, matmul, encode8, encodeBf16, rmsNorm, rope, storeKv, attend, joinPieces, divide, silu,
-    add, scanLogits,
+    static_cast<td_isa>(TD_LEVEL),
+    activationType,
+    matmul,
+    encode8,
+    encodeBf16,
+    rmsNorm,
+    rope,
+    storeKv,
+    attend,
+    joinPieces,
+    divide,
+    silu,
+    add,
+    scanLogits,
 };
 
 }  // namespace td::TD_ISA

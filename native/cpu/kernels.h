@@ -1,5 +1,5 @@
-// The CPU's kernels, as a table per instruction set. Each function computes a piece of an operation on the calling thread; cutting an
-// operation into pieces is the business of cpu_operations.*, and never changes a result.
+// The CPU's kernels, as a table per instruction set. Each function computes a piece of an operation on the calling
+// thread; cutting an operation into pieces is the business of cpu_operations.*, and never changes a result.
 #pragma once
 
 #include <cstdint>
@@ -9,33 +9,34 @@
 
 namespace td {
 
-// Row groups of a tiled weight matrix times encoded tokens: y[token][row] = sum over the columns, in the order of the blocks.
+// Row groups of a tiled weight matrix times encoded tokens: y[token][row] = sum over the columns, in the order of the
+// blocks.
 struct MatMulPiece {
-  const uint8_t* tiles;   // of the first row group
-  int64_t groups;         // how many to compute
-  int64_t blocks;         // tiles per group
+  const uint8_t* tiles;  // of the first row group
+  int64_t groups;        // how many to compute
+  int64_t blocks;        // tiles per group
   int64_t columns;
-  const uint8_t* x;       // encoded activations of the first token
+  const uint8_t* x;  // encoded activations of the first token
   int64_t xRowBytes;
   int64_t tokens;
-  float* y;               // of the first token and row
-  int64_t yStride;        // floats from token to token
-  int64_t rows;           // rows in these groups; the last group may be padded
-  const float* bias;      // of the first row, or null
+  float* y;           // of the first token and row
+  int64_t yStride;    // floats from token to token
+  int64_t rows;       // rows in these groups; the last group may be padded
+  const float* bias;  // of the first row, or null
 };
 
 // One KV head's share of one piece of context for one token: `heads` query heads against `count` cached positions.
 struct AttentionPiece {
-  const float* q;                  // [heads][headSize]
-  const uint16_t* const* blocks;   // per 16 positions: this KV head's K, its V behind it (core/kv_layout.h)
+  const float* q;                 // [heads][headSize]
+  const uint16_t* const* blocks;  // per 16 positions: this KV head's K, its V behind it (core/kv_layout.h)
   int heads;
   int headSize;
-  int count;                       // positions, at most TD_ATTENTION_PIECE
+  int count;  // positions, at most TD_ATTENTION_PIECE
   float scale;
-  float* scratch;                  // kAttentionScratch floats
-  float* largest;                  // [heads]: the largest score
-  float* sum;                      // [heads]: sum of exp(score - largest)
-  float* out;                      // [heads][headSize]: sum of exp(score - largest) * v
+  float* scratch;  // kAttentionScratch floats
+  float* largest;  // [heads]: the largest score
+  float* sum;      // [heads]: sum of exp(score - largest)
+  float* out;      // [heads][headSize]: sum of exp(score - largest) * v
 };
 
 constexpr int kMostAttentionHeads = 4;  // query heads that share the reading of K and V
@@ -44,12 +45,12 @@ constexpr int kAttentionScratch = kMostAttentionHeads * TD_ATTENTION_PIECE;
 // Statistics of a run of logits, for Select.
 struct LogitRun {
   float largest;
-  float sum;     // of exp(logit - largest)
-  bool finite;   // no NaN and no infinity among them
+  float sum;    // of exp(logit - largest)
+  bool finite;  // no NaN and no infinity among them
 };
 
-constexpr int kSelectGroup = 64;    // logits per group: only the largest of each is kept
-constexpr int kSelectRun = 4096;    // logits per run: the unit of work, and of the order of summation
+constexpr int kSelectGroup = 64;  // logits per group: only the largest of each is kept
+constexpr int kSelectRun = 4096;  // logits per run: the unit of work, and of the order of summation
 
 struct Kernels {
   td_isa isa;
@@ -65,7 +66,8 @@ struct Kernels {
   void (*storeKv)(const float* k, const float* v, int headSize, int slot, uint16_t* block);
   void (*attend)(const AttentionPiece&);
   // Joins a piece's result to that of the pieces before it: (largest, sum, out) += (pieceLargest, pieceSum, pieceOut).
-  void (*joinPieces)(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut, int headSize);
+  void (*joinPieces)(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut,
+                     int headSize);
   void (*divide)(float* out, const float* x, float divisor, int64_t count);
   void (*silu)(const float* x, const float* y, float* out, int64_t count);
   void (*add)(const float* x, const float* y, float* out, int64_t count);
@@ -73,7 +75,8 @@ struct Kernels {
   LogitRun (*scanLogits)(const float* logits, int64_t count, float* groupLargest);
 };
 
-// Tables of the instruction sets that this build has; kernelsFor() checks that this machine has it too. Fails with TD_UNSUPPORTED.
+// Tables of the instruction sets that this build has; kernelsFor() checks that this machine has it too. Fails with
+// TD_UNSUPPORTED.
 const Kernels& kernelsFor(td_isa isa);
 
 // The best instruction set of this machine, or the one that `name` names ("scalar", "avx2", "avx512"; "" = the best).

@@ -1,4 +1,5 @@
-// Matmul: tiled weights times encoded tokens. Which kernel serves a weight type, and what it wants its activations to be.
+// Matmul: tiled weights times encoded tokens. Which kernel serves a weight type, and what it wants its activations to
+// be.
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 
@@ -15,24 +16,36 @@ void matmulBf16(const MatMulPiece& piece);
 
 void (*matmul(int32_t weightType))(const MatMulPiece&) {
   switch (weightType) {
-    case TD_Q4_0: return matmulQ40;
-    case TD_Q4_1: return matmulQ41;
-    case TD_Q8_0: return matmulQ80;
-    case TD_Q4_K: return matmulQ4K;
-    case TD_Q6_K: return matmulQ6K;
-    case TD_F32: return matmulF32;
-    case TD_F16: return matmulF16;
-    case TD_BF16: return matmulBf16;
-    default: return nullptr;
+    case TD_Q4_0:
+      return matmulQ40;
+    case TD_Q4_1:
+      return matmulQ41;
+    case TD_Q8_0:
+      return matmulQ80;
+    case TD_Q4_K:
+      return matmulQ4K;
+    case TD_Q6_K:
+      return matmulQ6K;
+    case TD_F32:
+      return matmulF32;
+    case TD_F16:
+      return matmulF16;
+    case TD_BF16:
+      return matmulBf16;
+    default:
+      return nullptr;
   }
 }
 
 int32_t activationType(int32_t weightType) {
   switch (weightType) {
     case TD_F32:
-    case TD_F16: return TD_F32;
-    case TD_BF16: return TD_LEVEL == TD_ISA_AVX512 ? TD_ACTBF16 : TD_F32;
-    default: return TD_ACT8;
+    case TD_F16:
+      return TD_F32;
+    case TD_BF16:
+      return TD_LEVEL == TD_ISA_AVX512 ? TD_ACTBF16 : TD_F32;
+    default:
+      return TD_ACT8;
   }
 }
 

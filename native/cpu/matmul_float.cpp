@@ -1,17 +1,20 @@
-// Unquantised weights: F32 and F16 times float activations, BF16 times float or, where the instruction set has the dot product, bf16
-// activations. y[r] = one chain of fused multiply-adds in the order of the columns.
+// Unquantised weights: F32 and F16 times float activations, BF16 times float or, where the instruction set has the dot
+// product, bf16 activations. y[r] = one chain of fused multiply-adds in the order of the columns.
 #include "cpu/matmul_skeleton.h"
 
 namespace td::TD_ISA {
 namespace {
 
-inline const float* floats(const uint8_t* x, int64_t xRowBytes, int token) { return reinterpret_cast<const float*>(x + token * xRowBytes); }
+inline const float* floats(const uint8_t* x, int64_t xRowBytes, int token) {
+  return reinterpret_cast<const float*>(x + token * xRowBytes);
+}
 
 struct F32 {
   static constexpr int64_t tileBytes = 16 * 4;
 
   template <int N>
-  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t, const uint8_t* x, int64_t xRowBytes, F32x16 (&sum)[N]) {
+  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t, const uint8_t* x, int64_t xRowBytes,
+                       F32x16 (&sum)[N]) {
     const float* w = reinterpret_cast<const float*>(tiles);
     for (int64_t k = 0; k < blocks; ++k) {
       const F32x16 column = load(w + 16 * k);
@@ -24,7 +27,8 @@ struct F16 {
   static constexpr int64_t tileBytes = 16 * 2;
 
   template <int N>
-  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t, const uint8_t* x, int64_t xRowBytes, F32x16 (&sum)[N]) {
+  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t, const uint8_t* x, int64_t xRowBytes,
+                       F32x16 (&sum)[N]) {
     const uint16_t* w = reinterpret_cast<const uint16_t*>(tiles);
     for (int64_t k = 0; k < blocks; ++k) {
       const F32x16 column = loadHalf(w + 16 * k);
@@ -38,7 +42,8 @@ struct Bf16 {
   static constexpr int64_t tileBytes = 16 * 4;
 
   template <int N>
-  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t columns, const uint8_t* x, int64_t xRowBytes, F32x16 (&sum)[N]) {
+  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t columns, const uint8_t* x, int64_t xRowBytes,
+                       F32x16 (&sum)[N]) {
 #if TD_LEVEL == 2
     (void)columns;  // the encoded activations are padded
     for (int64_t k = 0; k < blocks; ++k) {
@@ -67,8 +72,14 @@ struct Bf16 {
 
 }  // namespace
 
-void matmulF32(const MatMulPiece& piece) { matmulGroups<F32>(piece); }
-void matmulF16(const MatMulPiece& piece) { matmulGroups<F16>(piece); }
-void matmulBf16(const MatMulPiece& piece) { matmulGroups<Bf16>(piece); }
+void matmulF32(const MatMulPiece& piece) {
+  matmulGroups<F32>(piece);
+}
+void matmulF16(const MatMulPiece& piece) {
+  matmulGroups<F16>(piece);
+}
+void matmulBf16(const MatMulPiece& piece) {
+  matmulGroups<Bf16>(piece);
+}
 
 }  // namespace td::TD_ISA

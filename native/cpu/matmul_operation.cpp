@@ -1,10 +1,10 @@
-// Matmul in chunks: a few row groups by a block of tokens. Weights in plain layout are packed into tiles on the way, group by group, so
-// that the kernels, and the results, are the same.
+// Matmul in chunks: a few row groups by a block of tokens. Weights in plain layout are packed into tiles on the way,
+// group by group, so that the kernels, and the results, are the same.
 #include <algorithm>
 
 #include "core/activation.h"
-#include "core/tiles.h"
 #include "core/thread_pool.h"
+#include "core/tiles.h"
 #include "cpu/cpu_operation.h"
 
 namespace td {
@@ -32,7 +32,8 @@ class MatMulOperation final : public CpuOperation {
                                           static_cast<double>(kTileRows * o_.weight.columns * tokensPerBlock_) / 200.0);
     const int64_t byTime = static_cast<int64_t>(40e3 / nanosPerGroup);
     const int64_t byThreads = groups_ * tokenBlocks_ / (4 * threads_);
-    groupsPerChunk_ = Job::perChunk(groups_, std::clamp<int64_t>(std::min(byTime, byThreads), 1, groups_), Job::kMostChunks / tokenBlocks_);
+    groupsPerChunk_ = Job::perChunk(groups_, std::clamp<int64_t>(std::min(byTime, byThreads), 1, groups_),
+                                    Job::kMostChunks / tokenBlocks_);
     chunksPerBlock_ = (groups_ + groupsPerChunk_ - 1) / groupsPerChunk_;
     return chunksPerBlock_ * tokenBlocks_;
   }

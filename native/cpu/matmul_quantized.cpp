@@ -1,15 +1,18 @@
-// Quantised weights times int8 activations: y[r] = sum over blocks of (integer dot product) * (weight scale * activation scale), plus
-// the format's minimum times the sum of the activations. The dot products are exact, so that the tricks of an instruction set do not
-// show; each block ends in one fused multiply-add per term, in the order of the blocks, and then of the rests (core/activation.h).
+// Quantised weights times int8 activations: y[r] = sum over blocks of (integer dot product) * (weight scale *
+// activation scale), plus the format's minimum times the sum of the activations. The dot products are exact, so that
+// the tricks of an instruction set do not show; each block ends in one fused multiply-add per term, in the order of the
+// blocks, and then of the rests (core/activation.h).
 //
-// A format brings its unit (weights of 32 or 256 columns, one tile), and how N tokens' activations are multiplied with a tile, or one
-// token's with one block of 32 of it.
+// A format brings its unit (weights of 32 or 256 columns, one tile), and how N tokens' activations are multiplied with
+// a tile, or one token's with one block of 32 of it.
 #include "cpu/matmul_skeleton.h"
 
 namespace td::TD_ISA {
 namespace {
 
-inline const uint16_t* halves(const uint8_t* p) { return reinterpret_cast<const uint16_t*>(p); }
+inline const uint16_t* halves(const uint8_t* p) {
+  return reinterpret_cast<const uint16_t*>(p);
+}
 
 // The dot products of a block of 32 4-bit weights in four registers of 64 bytes, low nibbles first, with N tokens.
 template <int N>
@@ -72,7 +75,8 @@ struct Q80 {
   }
 };
 
-// Scales and minima of the eight sub-blocks of 32, from 12 packed bytes of 16 rows each (core/formats.cpp has the packing).
+// Scales and minima of the eight sub-blocks of 32, from 12 packed bytes of 16 rows each (core/formats.cpp has the
+// packing).
 struct Q4K {
   static constexpr int64_t tileBytes = 16 * 144;
   static constexpr int64_t actBlocks = 8;
@@ -128,7 +132,8 @@ struct Q4K {
     if constexpr (Sub < 4) {
       return bitAnd(loadBytes(packed + 16 * Sub), 63);
     } else {
-      return bitOr(bitAnd(loadBytes(packed + 16 * (Sub + 4)), 15), shiftLeft<4>(shiftRight<6>(loadBytes(packed + 16 * (Sub - 4)))));
+      return bitOr(bitAnd(loadBytes(packed + 16 * (Sub + 4)), 15),
+                   shiftLeft<4>(shiftRight<6>(loadBytes(packed + 16 * (Sub - 4)))));
     }
   }
 
@@ -137,7 +142,8 @@ struct Q4K {
     if constexpr (Sub < 4) {
       return bitAnd(loadBytes(packed + 16 * (Sub + 4)), 63);
     } else {
-      return bitOr(shiftRight<4>(loadBytes(packed + 16 * (Sub + 4))), shiftLeft<4>(shiftRight<6>(loadBytes(packed + 16 * Sub))));
+      return bitOr(shiftRight<4>(loadBytes(packed + 16 * (Sub + 4))),
+                   shiftLeft<4>(shiftRight<6>(loadBytes(packed + 16 * Sub))));
     }
   }
 };
@@ -209,14 +215,22 @@ inline void multiplyBlock(const uint8_t* tile, int64_t block, const Act8Block* c
     Weights::template tile<1>(tile, x, sum);
   } else {
     switch (block) {
-      case 0: return Weights::template block<0>(tile, x, sum);
-      case 1: return Weights::template block<1>(tile, x, sum);
-      case 2: return Weights::template block<2>(tile, x, sum);
-      case 3: return Weights::template block<3>(tile, x, sum);
-      case 4: return Weights::template block<4>(tile, x, sum);
-      case 5: return Weights::template block<5>(tile, x, sum);
-      case 6: return Weights::template block<6>(tile, x, sum);
-      default: return Weights::template block<7>(tile, x, sum);
+      case 0:
+        return Weights::template block<0>(tile, x, sum);
+      case 1:
+        return Weights::template block<1>(tile, x, sum);
+      case 2:
+        return Weights::template block<2>(tile, x, sum);
+      case 3:
+        return Weights::template block<3>(tile, x, sum);
+      case 4:
+        return Weights::template block<4>(tile, x, sum);
+      case 5:
+        return Weights::template block<5>(tile, x, sum);
+      case 6:
+        return Weights::template block<6>(tile, x, sum);
+      default:
+        return Weights::template block<7>(tile, x, sum);
     }
   }
 }
@@ -251,10 +265,20 @@ struct Quantized {
 
 }  // namespace
 
-void matmulQ40(const MatMulPiece& piece) { matmulGroups<Quantized<Q40>>(piece); }
-void matmulQ41(const MatMulPiece& piece) { matmulGroups<Quantized<Q41>>(piece); }
-void matmulQ80(const MatMulPiece& piece) { matmulGroups<Quantized<Q80>>(piece); }
-void matmulQ4K(const MatMulPiece& piece) { matmulGroups<Quantized<Q4K>>(piece); }
-void matmulQ6K(const MatMulPiece& piece) { matmulGroups<Quantized<Q6K>>(piece); }
+void matmulQ40(const MatMulPiece& piece) {
+  matmulGroups<Quantized<Q40>>(piece);
+}
+void matmulQ41(const MatMulPiece& piece) {
+  matmulGroups<Quantized<Q41>>(piece);
+}
+void matmulQ80(const MatMulPiece& piece) {
+  matmulGroups<Quantized<Q80>>(piece);
+}
+void matmulQ4K(const MatMulPiece& piece) {
+  matmulGroups<Quantized<Q4K>>(piece);
+}
+void matmulQ6K(const MatMulPiece& piece) {
+  matmulGroups<Quantized<Q6K>>(piece);
+}
 
 }  // namespace td::TD_ISA

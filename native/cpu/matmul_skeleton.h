@@ -1,9 +1,12 @@
-// The skeleton of every matmul kernel: row groups outside, tokens inside, a few tokens at a time in registers. A format brings
+// The skeleton of every matmul kernel: row groups outside, tokens inside, a few tokens at a time in registers. A format
+// brings
 //
-//   template <int N> static void multiply(const uint8_t* tiles, int64_t blocks, int64_t columns, const uint8_t* x, int64_t xRowBytes,
+//   template <int N> static void multiply(const uint8_t* tiles, int64_t blocks, int64_t columns, const uint8_t* x,
+//   int64_t xRowBytes,
 //                                         F32x16 (&sum)[N]);
 //
-// which adds one row group's products with N tokens to their sums, block after block: the order of summation does not know N.
+// which adds one row group's products with N tokens to their sums, block after block: the order of summation does not
+// know N.
 #pragma once
 
 #include "cpu/kernels.h"
@@ -21,8 +24,8 @@ template <class Format, int N>
 inline void groupTimesTokens(const MatMulPiece& piece, int64_t group, int64_t token, int64_t groupBytes) {
   F32x16 sum[N];
   for (F32x16& s : sum) s = zeroF();
-  Format::template multiply<N>(piece.tiles + group * groupBytes, piece.blocks, piece.columns, piece.x + token * piece.xRowBytes,
-                               piece.xRowBytes, sum);
+  Format::template multiply<N>(piece.tiles + group * groupBytes, piece.blocks, piece.columns,
+                               piece.x + token * piece.xRowBytes, piece.xRowBytes, sum);
   constexpr int64_t kRows = TD_TILE_ROWS;
   const int64_t row = group * kRows;
   const int rows = static_cast<int>(piece.rows - row < kRows ? piece.rows - row : kRows);

@@ -1,4 +1,5 @@
-// RMSNorm: out = x / sqrt(mean(x^2) + epsilon) * weight. The squares are summed in 16 lanes (element i in lane i mod 16), then across.
+// RMSNorm: out = x / sqrt(mean(x^2) + epsilon) * weight. The squares are summed in 16 lanes (element i in lane i mod
+// 16), then across.
 #include <cmath>
 
 #include "cpu/kernels.h"
@@ -22,7 +23,8 @@ void rmsNorm(const float* x, const float* weight, int64_t columns, float epsilon
   // Squares that overflow would make the factor 0 and the row vanish: mean - mean is 0, or NaN for what is not finite.
   const F32x16 factor = broadcast(1.0f / std::sqrt(mean + epsilon) + (mean - mean));
   for (int64_t i = 0; i < whole; i += 16) store(out + i, mul(mul(load(x + i), factor), load(weight + i)));
-  if (rest > 0) storeFirst(out + whole, mul(mul(loadFirst(x + whole, rest), factor), loadFirst(weight + whole, rest)), rest);
+  if (rest > 0)
+    storeFirst(out + whole, mul(mul(loadFirst(x + whole, rest), factor), loadFirst(weight + whole, rest)), rest);
 }
 
 }  // namespace td::TD_ISA

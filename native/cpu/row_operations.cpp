@@ -13,11 +13,13 @@
 namespace td {
 namespace {
 
-// Runs `each(row)` for every row. rowCost: about how many nanoseconds a row takes, to make chunks of some 20 microseconds.
+// Runs `each(row)` for every row. rowCost: about how many nanoseconds a row takes, to make chunks of some 20
+// microseconds.
 template <class Each>
 class RowOperation final : public CpuOperation {
  public:
-  RowOperation(double rowCost, Each each) : byTime_(std::max<int64_t>(1, static_cast<int64_t>(20e3 / rowCost))), each_(std::move(each)) {}
+  RowOperation(double rowCost, Each each)
+      : byTime_(std::max<int64_t>(1, static_cast<int64_t>(20e3 / rowCost))), each_(std::move(each)) {}
 
   int64_t open(int, int64_t rows) override {
     rows_ = rows;
@@ -43,7 +45,8 @@ std::unique_ptr<CpuOperation> perRow(int64_t columns, double nanosPerColumn, Eac
 int64_t checkedIndex(const Tensor& indices, int64_t row, int64_t bound, const char* what) {
   const int32_t index = *indices.row<int32_t>(row);
   if (index < 0 || index >= bound) {
-    fail(TD_INVALID_ARGUMENT, "%s %d in row %lld is not below %lld", what, index, static_cast<long long>(row), static_cast<long long>(bound));
+    fail(TD_INVALID_ARGUMENT, "%s %d in row %lld is not below %lld", what, index, static_cast<long long>(row),
+         static_cast<long long>(bound));
   }
   return index;
 }
@@ -87,7 +90,8 @@ std::unique_ptr<CpuOperation> make(const op::RopeAngles& o, const CpuTarget&) {
 
 std::unique_ptr<CpuOperation> make(const op::Rope& o, const CpuTarget& target) {
   return perRow(o.x.columns, 1.0, [o, rope = target.kernels.rope](int64_t row) {
-    rope(o.x.row<float>(row), o.x.columns / o.headSize, o.headSize, o.angles.row<float>(row), o.angles.columns / 2, o.layout);
+    rope(o.x.row<float>(row), o.x.columns / o.headSize, o.headSize, o.angles.row<float>(row), o.angles.columns / 2,
+         o.layout);
   });
 }
 
@@ -151,7 +155,8 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
 
 int64_t positionOf(const CachedTokens& tokens, int64_t token) {
   const int32_t position = *tokens.positions.row<int32_t>(token);
-  if (position < 0) fail(TD_INVALID_ARGUMENT, "token %lld: position %d is negative", static_cast<long long>(token), position);
+  if (position < 0)
+    fail(TD_INVALID_ARGUMENT, "token %lld: position %d is negative", static_cast<long long>(token), position);
   return position;
 }
 
@@ -159,8 +164,8 @@ const uint16_t* kvBlock(const CachedTokens& tokens, int64_t token, int64_t index
   const int64_t entry = *tokens.tables.row<int32_t>(token) + index;
   const int64_t entries = tokens.blocks.rows * tokens.blocks.columns;
   if (entry < 0 || entry >= entries) {
-    fail(TD_INVALID_ARGUMENT, "token %lld: entry %lld of the block tables is not below %lld", static_cast<long long>(token),
-         static_cast<long long>(entry), static_cast<long long>(entries));
+    fail(TD_INVALID_ARGUMENT, "token %lld: entry %lld of the block tables is not below %lld",
+         static_cast<long long>(token), static_cast<long long>(entry), static_cast<long long>(entries));
   }
   const int32_t block = tokens.blocks.as<int32_t>()[entry];
   if (block < 0 || block >= tokens.pool.rows) {

@@ -1,5 +1,5 @@
-// Scanning logits for Select: the largest of each group of 64 (so that the best candidates are found without sorting a vocabulary), and
-// the sum of the exponentials of a run of 4,096, relative to its largest.
+// Scanning logits for Select: the largest of each group of 64 (so that the best candidates are found without sorting a
+// vocabulary), and the sum of the exponentials of a run of 4,096, relative to its largest.
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 

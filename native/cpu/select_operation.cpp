@@ -1,5 +1,6 @@
-// Select: the best candidates of each row of logits and the logarithm of the sum of all exponentials. The first pass scans runs of 4,096
-// logits; the second finds the candidates of a row. The order (higher logit first, then lower id) is total, so the result is unique.
+// Select: the best candidates of each row of logits and the logarithm of the sum of all exponentials. The first pass
+// scans runs of 4,096 logits; the second finds the candidates of a row. The order (higher logit first, then lower id)
+// is total, so the result is unique.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -18,7 +19,9 @@ struct Candidate {
   int32_t id;
 };
 
-bool better(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+bool better(const Candidate& a, const Candidate& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+}
 
 class SelectOperation final : public CpuOperation {
  public:
@@ -58,8 +61,9 @@ class SelectOperation final : public CpuOperation {
  private:
   void scan(int64_t run) {
     const int64_t row = run / runsPerRow_, first = run % runsPerRow_ * kSelectRun;
-    runs_[static_cast<size_t>(run)] = kernels_.scanLogits(o_.logits.row<float>(row) + first, std::min<int64_t>(kSelectRun, vocabulary_ - first),
-                                                          &groupLargest_[static_cast<size_t>(row * groupsPerRow_ + first / kSelectGroup)]);
+    runs_[static_cast<size_t>(run)] =
+        kernels_.scanLogits(o_.logits.row<float>(row) + first, std::min<int64_t>(kSelectRun, vocabulary_ - first),
+                            &groupLargest_[static_cast<size_t>(row * groupsPerRow_ + first / kSelectGroup)]);
   }
 
   void chooseCandidates(int64_t row, uint8_t* scratch) {
@@ -67,13 +71,16 @@ class SelectOperation final : public CpuOperation {
     float largest = runs[0].largest;
     for (int64_t i = 0; i < runsPerRow_; ++i) {
       if (!runs[i].finite) {
-        fail(TD_NOT_FINITE, "the logits of output row %lld are not finite (NaN or infinity): the model's weights or its file are damaged",
+        fail(TD_NOT_FINITE,
+             "the logits of output row %lld are not finite (NaN or infinity): the model's weights or its file are "
+             "damaged",
              static_cast<long long>(row));
       }
       largest = std::max(largest, runs[i].largest);
     }
     double sum = 0;
-    for (int64_t i = 0; i < runsPerRow_; ++i) sum += static_cast<double>(runs[i].sum) * std::exp(static_cast<double>(runs[i].largest) - largest);
+    for (int64_t i = 0; i < runsPerRow_; ++i)
+      sum += static_cast<double>(runs[i].sum) * std::exp(static_cast<double>(runs[i].largest) - largest);
     *o_.logSums.row<float>(row) = static_cast<float>(largest + std::log(sum));
 
     const int64_t wanted = std::min<int64_t>(o_.ids.columns, vocabulary_);

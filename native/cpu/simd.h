@@ -1,7 +1,8 @@
-// Sixteen lanes of float, int32 or 4 x int8, on every instruction set: one zmm, two ymm, or an array. Kernels are written once against
-// these and compiled once per instruction set (TD_ISA names it and is their namespace). All operations are lane by lane and correctly
-// rounded, and sums across lanes have one fixed order, so a kernel written here gives the same bits on every instruction set. The one
-// exception is BF16, where AVX-512 has an instruction of its own rounding (matmul_float.cpp).
+// Sixteen lanes of float, int32 or 4 x int8, on every instruction set: one zmm, two ymm, or an array. Kernels are
+// written once against these and compiled once per instruction set (TD_ISA names it and is their namespace). All
+// operations are lane by lane and correctly rounded, and sums across lanes have one fixed order, so a kernel written
+// here gives the same bits on every instruction set. The one exception is BF16, where AVX-512 has an instruction of its
+// own rounding (matmul_float.cpp).
 #pragma once
 
 #ifndef TD_ISA
@@ -47,9 +48,10 @@ inline float maxLane(F32x16 v) {
   return lanes[0];
 }
 
-// e^x with a relative error below 1e-7 where the result is normal (8.5e-8 at worst, over all floats: exponential_test.cpp), and one more
-// rounding where it is subnormal; 0 below -104, infinity above 88.73, NaN for NaN.
-// x = n ln2 + r with |r| <= ln2 / 2; e^r = 1 + r + r^2 P(r), P fitted for the smallest largest relative error of e^r (3e-9).
+// e^x with a relative error below 1e-7 where the result is normal (8.5e-8 at worst, over all floats:
+// exponential_test.cpp), and one more rounding where it is subnormal; 0 below -104, infinity above 88.73, NaN for NaN.
+// x = n ln2 + r with |r| <= ln2 / 2; e^r = 1 + r + r^2 P(r), P fitted for the smallest largest relative error of e^r
+// (3e-9).
 inline F32x16 exponential(F32x16 x) {
   x = minimum(broadcast(100.0f), maximum(broadcast(-110.0f), x));  // this order of operands lets NaN through
   const I32x16 n = roundToInt(mul(x, broadcast(0x1.715476p+0f)));  // 1 / ln 2

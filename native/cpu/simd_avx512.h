@@ -5,63 +5,145 @@
 
 namespace td::TD_ISA {
 
-struct F32x16 { __m512 v; };
-struct I32x16 { __m512i v; };
-struct Bytes64 { __m512i v; };
-// w + 128: the dot product instruction takes an unsigned and a signed operand; the sum starts 128 * sum(x) lower instead.
-struct SignedBytes64 { __m512i raised; };
+struct F32x16 {
+  __m512 v;
+};
+struct I32x16 {
+  __m512i v;
+};
+struct Bytes64 {
+  __m512i v;
+};
+// w + 128: the dot product instruction takes an unsigned and a signed operand; the sum starts 128 * sum(x) lower
+// instead.
+struct SignedBytes64 {
+  __m512i raised;
+};
 
-inline __mmask16 laneMask(int n) { return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
+inline __mmask16 laneMask(int n) {
+  return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u);
+}
 
-inline F32x16 broadcast(float x) { return {_mm512_set1_ps(x)}; }
-inline F32x16 zeroF() { return {_mm512_setzero_ps()}; }
-inline F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
-inline F32x16 loadFirst(const float* p, int n) { return {_mm512_maskz_loadu_ps(laneMask(n), p)}; }
-inline void store(float* p, F32x16 a) { _mm512_storeu_ps(p, a.v); }
-inline void storeFirst(float* p, F32x16 a, int n) { _mm512_mask_storeu_ps(p, laneMask(n), a.v); }
-inline F32x16 loadHalf(const uint16_t* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
-inline F32x16 loadHalfFirst(const uint16_t* p, int n) { return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(laneMask(n), p))}; }
+inline F32x16 broadcast(float x) {
+  return {_mm512_set1_ps(x)};
+}
+inline F32x16 zeroF() {
+  return {_mm512_setzero_ps()};
+}
+inline F32x16 load(const float* p) {
+  return {_mm512_loadu_ps(p)};
+}
+inline F32x16 loadFirst(const float* p, int n) {
+  return {_mm512_maskz_loadu_ps(laneMask(n), p)};
+}
+inline void store(float* p, F32x16 a) {
+  _mm512_storeu_ps(p, a.v);
+}
+inline void storeFirst(float* p, F32x16 a, int n) {
+  _mm512_mask_storeu_ps(p, laneMask(n), a.v);
+}
+inline F32x16 loadHalf(const uint16_t* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+inline F32x16 loadHalfFirst(const uint16_t* p, int n) {
+  return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(laneMask(n), p))};
+}
 inline void storeHalfFirst(uint16_t* p, F32x16 a, int n) {
   _mm256_mask_storeu_epi16(p, laneMask(n), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
-inline F32x16 add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
-inline F32x16 sub(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
-inline F32x16 mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
-inline F32x16 div(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
-inline F32x16 mulAdd(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-inline F32x16 negMulAdd(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
-inline F32x16 maximum(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
-inline F32x16 minimum(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
-inline F32x16 absolute(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
-inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) { return {_mm512_mask_blend_ps(laneMask(n), b.v, a.v)}; }
+inline F32x16 add(F32x16 a, F32x16 b) {
+  return {_mm512_add_ps(a.v, b.v)};
+}
+inline F32x16 sub(F32x16 a, F32x16 b) {
+  return {_mm512_sub_ps(a.v, b.v)};
+}
+inline F32x16 mul(F32x16 a, F32x16 b) {
+  return {_mm512_mul_ps(a.v, b.v)};
+}
+inline F32x16 div(F32x16 a, F32x16 b) {
+  return {_mm512_div_ps(a.v, b.v)};
+}
+inline F32x16 mulAdd(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+inline F32x16 negMulAdd(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
+}
+inline F32x16 maximum(F32x16 a, F32x16 b) {
+  return {_mm512_max_ps(a.v, b.v)};
+}
+inline F32x16 minimum(F32x16 a, F32x16 b) {
+  return {_mm512_min_ps(a.v, b.v)};
+}
+inline F32x16 absolute(F32x16 a) {
+  return {_mm512_abs_ps(a.v)};
+}
+inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
+  return {_mm512_mask_blend_ps(laneMask(n), b.v, a.v)};
+}
 
-inline I32x16 broadcastInt(int32_t x) { return {_mm512_set1_epi32(x)}; }
-inline I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
-inline I32x16 sub(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
-inline I32x16 bitAnd(I32x16 a, int32_t mask) { return {_mm512_and_si512(a.v, _mm512_set1_epi32(mask))}; }
-inline I32x16 bitOr(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
+inline I32x16 broadcastInt(int32_t x) {
+  return {_mm512_set1_epi32(x)};
+}
+inline I32x16 add(I32x16 a, I32x16 b) {
+  return {_mm512_add_epi32(a.v, b.v)};
+}
+inline I32x16 sub(I32x16 a, I32x16 b) {
+  return {_mm512_sub_epi32(a.v, b.v)};
+}
+inline I32x16 bitAnd(I32x16 a, int32_t mask) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi32(mask))};
+}
+inline I32x16 bitOr(I32x16 a, I32x16 b) {
+  return {_mm512_or_si512(a.v, b.v)};
+}
 template <int N>
-inline I32x16 shiftLeft(I32x16 a) { return {_mm512_slli_epi32(a.v, N)}; }
+inline I32x16 shiftLeft(I32x16 a) {
+  return {_mm512_slli_epi32(a.v, N)};
+}
 template <int N>
-inline I32x16 shiftRight(I32x16 a) { return {_mm512_srli_epi32(a.v, N)}; }
+inline I32x16 shiftRight(I32x16 a) {
+  return {_mm512_srli_epi32(a.v, N)};
+}
 template <int N>
-inline I32x16 shiftRightSigned(I32x16 a) { return {_mm512_srai_epi32(a.v, N)}; }
-inline F32x16 toFloat(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
-inline I32x16 roundToInt(F32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
+inline I32x16 shiftRightSigned(I32x16 a) {
+  return {_mm512_srai_epi32(a.v, N)};
+}
+inline F32x16 toFloat(I32x16 a) {
+  return {_mm512_cvtepi32_ps(a.v)};
+}
+inline I32x16 roundToInt(F32x16 a) {
+  return {_mm512_cvtps_epi32(a.v)};
+}
 inline F32x16 powerOfTwo(I32x16 n) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
 }
-inline I32x16 loadBytes(const uint8_t* p) { return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))}; }
-inline I32x16 loadSignedBytes(const uint8_t* p) { return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))}; }
-inline F32x16 loadBf16Even(const uint8_t* p) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))}; }
-inline F32x16 loadBf16Odd(const uint8_t* p) {
-  return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+inline I32x16 loadBytes(const uint8_t* p) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
-inline void storeInt8First(int8_t* p, I32x16 a, int n) { _mm_mask_storeu_epi8(p, laneMask(n), _mm512_cvtepi32_epi8(a.v)); }
+inline I32x16 loadSignedBytes(const uint8_t* p) {
+  return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+inline F32x16 loadBf16Even(const uint8_t* p) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))};
+}
+inline F32x16 loadBf16Odd(const uint8_t* p) {
+  return {
+      _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+inline void storeInt8First(int8_t* p, I32x16 a, int n) {
+  _mm_mask_storeu_epi8(p, laneMask(n), _mm512_cvtepi32_epi8(a.v));
+}
 
-inline Bytes64 load64(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
-inline Bytes64 lowNibbles(Bytes64 a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
-inline Bytes64 highNibbles(Bytes64 a) { return lowNibbles({_mm512_srli_epi16(a.v, 4)}); }
+inline Bytes64 load64(const uint8_t* p) {
+  return {_mm512_loadu_si512(p)};
+}
+inline Bytes64 lowNibbles(Bytes64 a) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))};
+}
+inline Bytes64 highNibbles(Bytes64 a) {
+  return lowNibbles({_mm512_srli_epi16(a.v, 4)});
+}
 template <int N>
 inline Bytes64 twoBitsTimes16(Bytes64 a) {
   const __m512i mask = _mm512_set1_epi8(48);
@@ -71,16 +153,26 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
     return {_mm512_and_si512(_mm512_srli_epi16(a.v, 2 * N - 4), mask)};
   }
 }
-inline Bytes64 bitOr(Bytes64 a, Bytes64 b) { return {_mm512_or_si512(a.v, b.v)}; }
-inline SignedBytes64 asSigned(Bytes64 a) { return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))}; }
+inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
+  return {_mm512_or_si512(a.v, b.v)};
+}
+inline SignedBytes64 asSigned(Bytes64 a) {
+  return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))};
+}
 
 inline __m512i fourBytes(const int8_t* x) {
   int32_t word;
   memcpy(&word, x, sizeof word);
   return _mm512_set1_epi32(word);
 }
-inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) { return {_mm512_dpbusd_epi32(sum.v, w.v, fourBytes(x))}; }
-inline I32x16 signedStart(int32_t sumOfX) { return broadcastInt(-128 * sumOfX); }
-inline I32x16 dotSigned(I32x16 sum, SignedBytes64 w, const int8_t* x) { return {_mm512_dpbusd_epi32(sum.v, w.raised, fourBytes(x))}; }
+inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) {
+  return {_mm512_dpbusd_epi32(sum.v, w.v, fourBytes(x))};
+}
+inline I32x16 signedStart(int32_t sumOfX) {
+  return broadcastInt(-128 * sumOfX);
+}
+inline I32x16 dotSigned(I32x16 sum, SignedBytes64 w, const int8_t* x) {
+  return {_mm512_dpbusd_epi32(sum.v, w.raised, fourBytes(x))};
+}
 
 }  // namespace td::TD_ISA

@@ -8,9 +8,15 @@
 
 namespace td::TD_ISA {
 
-struct F32x16 { float v[16]; };
-struct I32x16 { int32_t v[16]; };
-struct Bytes64 { uint8_t v[64]; };
+struct F32x16 {
+  float v[16];
+};
+struct I32x16 {
+  int32_t v[16];
+};
+struct Bytes64 {
+  uint8_t v[64];
+};
 using SignedBytes64 = Bytes64;
 
 template <class F>
@@ -32,50 +38,110 @@ inline Bytes64 eachB(F f) {
   return r;
 }
 
-inline F32x16 broadcast(float x) { return eachF([&](int) { return x; }); }
-inline F32x16 zeroF() { return broadcast(0.0f); }
-inline F32x16 load(const float* p) { return eachF([&](int i) { return p[i]; }); }
-inline F32x16 loadFirst(const float* p, int n) { return eachF([&](int i) { return i < n ? p[i] : 0.0f; }); }
-inline void store(float* p, F32x16 a) { memcpy(p, a.v, sizeof a.v); }
-inline void storeFirst(float* p, F32x16 a, int n) { memcpy(p, a.v, sizeof(float) * static_cast<size_t>(n)); }
-inline F32x16 loadHalf(const uint16_t* p) { return eachF([&](int i) { return halfToFloat(p[i]); }); }
-inline F32x16 loadHalfFirst(const uint16_t* p, int n) { return eachF([&](int i) { return i < n ? halfToFloat(p[i]) : 0.0f; }); }
+inline F32x16 broadcast(float x) {
+  return eachF([&](int) { return x; });
+}
+inline F32x16 zeroF() {
+  return broadcast(0.0f);
+}
+inline F32x16 load(const float* p) {
+  return eachF([&](int i) { return p[i]; });
+}
+inline F32x16 loadFirst(const float* p, int n) {
+  return eachF([&](int i) { return i < n ? p[i] : 0.0f; });
+}
+inline void store(float* p, F32x16 a) {
+  memcpy(p, a.v, sizeof a.v);
+}
+inline void storeFirst(float* p, F32x16 a, int n) {
+  memcpy(p, a.v, sizeof(float) * static_cast<size_t>(n));
+}
+inline F32x16 loadHalf(const uint16_t* p) {
+  return eachF([&](int i) { return halfToFloat(p[i]); });
+}
+inline F32x16 loadHalfFirst(const uint16_t* p, int n) {
+  return eachF([&](int i) { return i < n ? halfToFloat(p[i]) : 0.0f; });
+}
 inline void storeHalfFirst(uint16_t* p, F32x16 a, int n) {
   for (int i = 0; i < n; ++i) p[i] = floatToHalf(a.v[i]);
 }
-inline F32x16 add(F32x16 a, F32x16 b) { return eachF([&](int i) { return a.v[i] + b.v[i]; }); }
-inline F32x16 sub(F32x16 a, F32x16 b) { return eachF([&](int i) { return a.v[i] - b.v[i]; }); }
-inline F32x16 mul(F32x16 a, F32x16 b) { return eachF([&](int i) { return a.v[i] * b.v[i]; }); }
-inline F32x16 div(F32x16 a, F32x16 b) { return eachF([&](int i) { return a.v[i] / b.v[i]; }); }
-inline F32x16 mulAdd(F32x16 a, F32x16 b, F32x16 c) { return eachF([&](int i) { return std::fma(a.v[i], b.v[i], c.v[i]); }); }
-inline F32x16 negMulAdd(F32x16 a, F32x16 b, F32x16 c) { return eachF([&](int i) { return std::fma(-a.v[i], b.v[i], c.v[i]); }); }
+inline F32x16 add(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline F32x16 sub(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline F32x16 mul(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return a.v[i] * b.v[i]; });
+}
+inline F32x16 div(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return a.v[i] / b.v[i]; });
+}
+inline F32x16 mulAdd(F32x16 a, F32x16 b, F32x16 c) {
+  return eachF([&](int i) { return std::fma(a.v[i], b.v[i], c.v[i]); });
+}
+inline F32x16 negMulAdd(F32x16 a, F32x16 b, F32x16 c) {
+  return eachF([&](int i) { return std::fma(-a.v[i], b.v[i], c.v[i]); });
+}
 // The second operand where either is NaN, as x86 has it.
-inline F32x16 maximum(F32x16 a, F32x16 b) { return eachF([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
-inline F32x16 minimum(F32x16 a, F32x16 b) { return eachF([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
-inline F32x16 absolute(F32x16 a) { return eachF([&](int i) { return std::fabs(a.v[i]); }); }
+inline F32x16 maximum(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline F32x16 minimum(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline F32x16 absolute(F32x16 a) {
+  return eachF([&](int i) { return std::fabs(a.v[i]); });
+}
 // Lanes below n from a, the others from b.
-inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) { return eachF([&](int i) { return i < n ? a.v[i] : b.v[i]; }); }
+inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
+  return eachF([&](int i) { return i < n ? a.v[i] : b.v[i]; });
+}
 
-inline I32x16 broadcastInt(int32_t x) { return eachI([&](int) { return x; }); }
-inline I32x16 add(I32x16 a, I32x16 b) { return eachI([&](int i) { return a.v[i] + b.v[i]; }); }
-inline I32x16 sub(I32x16 a, I32x16 b) { return eachI([&](int i) { return a.v[i] - b.v[i]; }); }
-inline I32x16 bitAnd(I32x16 a, int32_t mask) { return eachI([&](int i) { return a.v[i] & mask; }); }
-inline I32x16 bitOr(I32x16 a, I32x16 b) { return eachI([&](int i) { return a.v[i] | b.v[i]; }); }
+inline I32x16 broadcastInt(int32_t x) {
+  return eachI([&](int) { return x; });
+}
+inline I32x16 add(I32x16 a, I32x16 b) {
+  return eachI([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline I32x16 sub(I32x16 a, I32x16 b) {
+  return eachI([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline I32x16 bitAnd(I32x16 a, int32_t mask) {
+  return eachI([&](int i) { return a.v[i] & mask; });
+}
+inline I32x16 bitOr(I32x16 a, I32x16 b) {
+  return eachI([&](int i) { return a.v[i] | b.v[i]; });
+}
 template <int N>
-inline I32x16 shiftLeft(I32x16 a) { return eachI([&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) << N); }); }
+inline I32x16 shiftLeft(I32x16 a) {
+  return eachI([&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) << N); });
+}
 template <int N>
-inline I32x16 shiftRight(I32x16 a) { return eachI([&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) >> N); }); }
+inline I32x16 shiftRight(I32x16 a) {
+  return eachI([&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) >> N); });
+}
 template <int N>
-inline I32x16 shiftRightSigned(I32x16 a) { return eachI([&](int i) { return a.v[i] >> N; }); }
-inline F32x16 toFloat(I32x16 a) { return eachF([&](int i) { return static_cast<float>(a.v[i]); }); }
+inline I32x16 shiftRightSigned(I32x16 a) {
+  return eachI([&](int i) { return a.v[i] >> N; });
+}
+inline F32x16 toFloat(I32x16 a) {
+  return eachF([&](int i) { return static_cast<float>(a.v[i]); });
+}
 // To nearest even; what a NaN or a value beyond 2^22 gives differs by instruction set.
 inline I32x16 roundToInt(F32x16 a) {
   return eachI([&](int i) { return static_cast<int32_t>(std::bit_cast<uint32_t>(a.v[i] + 0x1.8p23f) - 0x4b400000u); });
 }
 // 2^n for -126 <= n <= 127.
-inline F32x16 powerOfTwo(I32x16 n) { return eachF([&](int i) { return std::bit_cast<float>((n.v[i] + 127) << 23); }); }
-inline I32x16 loadBytes(const uint8_t* p) { return eachI([&](int i) { return static_cast<int32_t>(p[i]); }); }
-inline I32x16 loadSignedBytes(const uint8_t* p) { return eachI([&](int i) { return static_cast<int32_t>(static_cast<int8_t>(p[i])); }); }
+inline F32x16 powerOfTwo(I32x16 n) {
+  return eachF([&](int i) { return std::bit_cast<float>((n.v[i] + 127) << 23); });
+}
+inline I32x16 loadBytes(const uint8_t* p) {
+  return eachI([&](int i) { return static_cast<int32_t>(p[i]); });
+}
+inline I32x16 loadSignedBytes(const uint8_t* p) {
+  return eachI([&](int i) { return static_cast<int32_t>(static_cast<int8_t>(p[i])); });
+}
 // 16 pairs of bf16, as the even and the odd elements.
 inline F32x16 loadBf16Even(const uint8_t* p) {
   return eachF([&](int i) {
@@ -84,7 +150,9 @@ inline F32x16 loadBf16Even(const uint8_t* p) {
     return bf16ToFloat(x);
   });
 }
-inline F32x16 loadBf16Odd(const uint8_t* p) { return loadBf16Even(p + 2); }
+inline F32x16 loadBf16Odd(const uint8_t* p) {
+  return loadBf16Even(p + 2);
+}
 // Stores lanes below n as int8; all lie in -128..127.
 inline void storeInt8First(int8_t* p, I32x16 a, int n) {
   for (int i = 0; i < n; ++i) p[i] = static_cast<int8_t>(a.v[i]);
@@ -95,13 +163,23 @@ inline Bytes64 load64(const uint8_t* p) {
   memcpy(r.v, p, 64);
   return r;
 }
-inline Bytes64 lowNibbles(Bytes64 a) { return eachB([&](int i) { return a.v[i] & 15; }); }
-inline Bytes64 highNibbles(Bytes64 a) { return eachB([&](int i) { return a.v[i] >> 4; }); }
+inline Bytes64 lowNibbles(Bytes64 a) {
+  return eachB([&](int i) { return a.v[i] & 15; });
+}
+inline Bytes64 highNibbles(Bytes64 a) {
+  return eachB([&](int i) { return a.v[i] >> 4; });
+}
 // Bits [2n, 2n + 2) of each byte, moved to bits 4 and 5.
 template <int N>
-inline Bytes64 twoBitsTimes16(Bytes64 a) { return eachB([&](int i) { return ((a.v[i] >> (2 * N)) & 3) << 4; }); }
-inline Bytes64 bitOr(Bytes64 a, Bytes64 b) { return eachB([&](int i) { return a.v[i] | b.v[i]; }); }
-inline SignedBytes64 asSigned(Bytes64 a) { return a; }
+inline Bytes64 twoBitsTimes16(Bytes64 a) {
+  return eachB([&](int i) { return ((a.v[i] >> (2 * N)) & 3) << 4; });
+}
+inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
+  return eachB([&](int i) { return a.v[i] | b.v[i]; });
+}
+inline SignedBytes64 asSigned(Bytes64 a) {
+  return a;
+}
 
 // Lane r gains the sum over j < 4 of w[4r + j] * x[j].
 inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) {
@@ -110,7 +188,9 @@ inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) {
   });
 }
 // The same for int8 weights. A sum starts from signedStart(sum of all x that it will meet).
-inline I32x16 signedStart(int32_t) { return broadcastInt(0); }
+inline I32x16 signedStart(int32_t) {
+  return broadcastInt(0);
+}
 inline I32x16 dotSigned(I32x16 sum, SignedBytes64 w, const int8_t* x) {
   return eachI([&](int r) {
     int32_t s = sum.v[r];

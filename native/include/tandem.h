@@ -1,12 +1,12 @@
 /* Tandem's native interface: the only header that Java sees.
  *
- * Java decides, native code computes. Java opens devices, fills buffers, writes a *program* (a flat list of operations on
- * streams, joined by events) once, and runs it with one call per step. Everything that varies from step to step lies in
- * memory that the operations read: the step block.
+ * Java decides, native code computes. Java opens devices, fills buffers, writes a *program* (a flat list of operations
+ * on streams, joined by events) once, and runs it with one call per step. Everything that varies from step to step lies
+ * in memory that the operations read: the step block.
  *
  * Conventions
- *  - A handle is a positive int64. It names one object until that is closed; a stale or foreign handle is an error, never a crash.
- *    Objects in use by others (a buffer in a program) live on until their users are closed.
+ *  - A handle is a positive int64. It names one object until that is closed; a stale or foreign handle is an error,
+ * never a crash. Objects in use by others (a buffer in a program) live on until their users are closed.
  *  - Every function returns a value >= 0 (a handle, an index, a size, or 0), or the negative of a td_status.
  *    td_error_message() then has a sentence that names the thing, the value and the remedy (one per thread).
  *  - Texts are UTF-8, ended by NUL. Sizes and offsets are bytes unless the name says otherwise.
@@ -92,76 +92,85 @@ enum td_limits { TD_KV_BLOCK_TOKENS = 16, TD_ATTENTION_PIECE = 256, TD_MAX_CANDI
 int32_t td_abi_version(void);
 
 /* Copies the message of this thread's last failure (NUL-ended, cut to `capacity`); returns its full length. */
-int64_t td_error_message(void *text, int64_t capacity);
+int64_t td_error_message(void* text, int64_t capacity);
 
-/* ---- Devices ------------------------------------------------------------------------------------------------------ */
+/* ---- Devices ------------------------------------------------------------------------------------------------------
+ */
 
 /* Opens a device by name: "cpu".
  * isa: the instruction set for the kernels ("scalar", "avx2", "avx512"), or "" for the best that this machine has.
- * threads: of the pool, the calling thread of a run included; >= 1. memory_limit: bytes that buffers may take; 0 = no limit. */
-int64_t td_device_open(const void *name, const void *isa, int32_t threads, int64_t memory_limit);
+ * threads: of the pool, the calling thread of a run included; >= 1. memory_limit: bytes that buffers may take; 0 = no
+ * limit. */
+int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memory_limit);
 int64_t td_device_close(int64_t device);
 int64_t td_device_property(int64_t device, int32_t property);
 
-/* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or TD_ACTBF16.
- * TD_UNSUPPORTED for a type that is none of weights. */
+/* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or
+ * TD_ACTBF16. TD_UNSUPPORTED for a type that is none of weights. */
 int32_t td_activation_type(int64_t device, int32_t weight_type);
 
-/* ---- Files -------------------------------------------------------------------------------------------------------- */
+/* ---- Files --------------------------------------------------------------------------------------------------------
+ */
 
 /* Opens a file for reading weights: td_tensor_load() reads from it, td_buffer_of_file() maps it. */
-int64_t td_file_open(const void *path);
+int64_t td_file_open(const void* path);
 int64_t td_file_close(int64_t file);
 int64_t td_file_size(int64_t file);
 
-/* ---- Buffers ------------------------------------------------------------------------------------------------------ */
+/* ---- Buffers ------------------------------------------------------------------------------------------------------
+ */
 
 /* Bytes of a tensor in a type and layout (tiles are padded to 16 rows). */
 int64_t td_tensor_bytes(int32_t type, int32_t layout, int64_t rows, int64_t columns);
 
 /* Memory on the device, zero-filled, taken from the machine page by page as it is touched. */
 int64_t td_buffer_create(int64_t device, int64_t bytes);
-/* A read-only window on a file, for weights in plain layout: its pages are mapped, shared with other processes and read on demand.
- * A mapped file that shrinks does not kill the process: the run that meets the hole fails with TD_FILE_CHANGED, and so does every
- * later one that uses the file. Only the CPU reads such a buffer. */
+/* A read-only window on a file, for weights in plain layout: its pages are mapped, shared with other processes and read
+ * on demand. A mapped file that shrinks does not kill the process: the run that meets the hole fails with
+ * TD_FILE_CHANGED, and so does every later one that uses the file. Only the CPU reads such a buffer. */
 int64_t td_buffer_of_file(int64_t device, int64_t file, int64_t offset, int64_t bytes);
 int64_t td_buffer_close(int64_t buffer);
 /* The address of a buffer in host memory (0 for memory that the host cannot reach). */
 int64_t td_buffer_address(int64_t buffer);
-int64_t td_buffer_write(int64_t buffer, int64_t offset, const void *source, int64_t bytes);
-int64_t td_buffer_read(int64_t buffer, int64_t offset, void *destination, int64_t bytes);
+int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int64_t bytes);
+int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_t bytes);
 
 /* Reads a weight matrix from a file into a buffer: the same type in `layout`, or converted to TD_F32 in plain layout
- * (vectors: norms, biases). Works in parallel on the device's threads, each with some rows' worth of memory (about a MiB).
- * A matrix that does not lie in the file, or does not fit the buffer, is refused before anything is written. */
+ * (vectors: norms, biases). Works in parallel on the device's threads, each with some rows' worth of memory (about a
+ * MiB). A matrix that does not lie in the file, or does not fit the buffer, is refused before anything is written. */
 int64_t td_tensor_load(int64_t file, int64_t file_offset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
                        int64_t buffer_offset, int32_t target_type, int32_t layout);
 
-/* ---- Flags -------------------------------------------------------------------------------------------------------- */
+/* ---- Flags --------------------------------------------------------------------------------------------------------
+ */
 
-/* A flag that aborts the run it is given to, at the next chunk of work (under 100 us of computing each). It stays set until cleared. */
+/* A flag that aborts the run it is given to, at the next chunk of work (under 100 us of computing each). It stays set
+ * until cleared. */
 int64_t td_flag_create(void);
 int64_t td_flag_close(int64_t flag);
 int64_t td_flag_set(int64_t flag);
 int64_t td_flag_clear(int64_t flag);
 
-/* ---- Programs ----------------------------------------------------------------------------------------------------- */
+/* ---- Programs -----------------------------------------------------------------------------------------------------
+ */
 
 /* A program is written by appending operations; each goes to the stream that was named last, takes its extent from the
- * count that was named last, and lasts at least the time that was named last. Then td_program_finish() checks and seals it. */
+ * count that was named last, and lasts at least the time that was named last. Then td_program_finish() checks and seals
+ * it. */
 int64_t td_program_create(int64_t device);
 int64_t td_program_close(int64_t program);
 
 /* Declares a tensor in a buffer, for use as an operand. Activations are declared with as many rows as a step can have.
- * Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for encoded activations, of 2 for
- * quantised weights). Returns its index in this program. */
+ * Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for encoded activations, of 2
+ * for quantised weights). Returns its index in this program. */
 int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
                           int64_t columns);
 /* Declares an event; returns its index in this program. */
 int32_t td_program_event(int64_t program);
 
-/* The following operations go to this stream of the device. Operations of one stream run in the order of the list; different streams
- * run at the same time unless events order them. Index 0 is the compute stream, which exists from the start. */
+/* The following operations go to this stream of the device. Operations of one stream run in the order of the list;
+ * different streams run at the same time unless events order them. Index 0 is the compute stream, which exists from the
+ * start. */
 int32_t td_program_stream(int64_t program, int32_t kind);
 int32_t td_program_on(int64_t program, int32_t stream);
 /* The following operations compute as many rows as the int32 in `count` says when they start (a tensor of type TD_I32;
@@ -173,7 +182,8 @@ int32_t td_program_pace(int64_t program, int64_t minimum_nanos);
 int32_t td_op_signal(int64_t program, int32_t event);
 int32_t td_op_wait(int64_t program, int32_t event);
 
-/* Operations. Operands are indices of tensors; `-1` where one is optional. f32 unless said otherwise; R = the extent. */
+/* Operations. Operands are indices of tensors; `-1` where one is optional. f32 unless said otherwise; R = the extent.
+ */
 
 /* out[r] = table[ids[r]], decoded. ids: i32 [R]. */
 int32_t td_op_embedding(int64_t program, int32_t table, int32_t ids, int32_t out);
@@ -183,17 +193,20 @@ int32_t td_op_rms_norm(int64_t program, int32_t x, int32_t weight, int32_t out, 
 int32_t td_op_encode(int64_t program, int32_t x, int32_t out);
 /* out[r] = weight . x[r] (+ bias). x in the type that td_activation_type() names. */
 int32_t td_op_matmul(int64_t program, int32_t weight, int32_t x, int32_t bias, int32_t out);
-/* out[r] = cos and sin of position[r] * frequency[i], as pairs. positions: i32 [R], frequencies: f64 [1, n/2], out: [R, n]. */
+/* out[r] = cos and sin of position[r] * frequency[i], as pairs. positions: i32 [R], frequencies: f64 [1, n/2], out: [R,
+ * n]. */
 int32_t td_op_rope_angles(int64_t program, int32_t positions, int32_t frequencies, int32_t out);
 /* Rotates, in place, the first n of every head's elements. x: [R, heads * head_size], angles: [R, n]. */
 int32_t td_op_rope(int64_t program, int32_t x, int32_t angles, int32_t head_size, int32_t rope_layout);
-/* Writes keys and values of R tokens into the paged cache, as f16. k, v: [R, kv_heads * head_size]. Token r has position
- * positions[r] of the sequence whose block table starts at blocks[tables[r]]. See core/kv_layout.h for the layout of a block. */
-int32_t td_op_store_kv(int64_t program, int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
-                       int64_t layer_offset, int32_t head_size);
-/* Causal attention over the paged cache. q, out: [R, heads * head_size]; head h reads KV head h / (heads / kv_heads). */
-int32_t td_op_attention(int64_t program, int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool, int32_t out,
-                        int64_t layer_offset, int32_t head_size, int32_t kv_heads, double scale);
+/* Writes keys and values of R tokens into the paged cache, as f16. k, v: [R, kv_heads * head_size]. Token r has
+ * position positions[r] of the sequence whose block table starts at blocks[tables[r]]. See core/kv_layout.h for the
+ * layout of a block. */
+int32_t td_op_store_kv(int64_t program, int32_t k, int32_t v, int32_t positions, int32_t tables, int32_t blocks,
+                       int32_t pool, int64_t layer_offset, int32_t head_size);
+/* Causal attention over the paged cache. q, out: [R, heads * head_size]; head h reads KV head h / (heads / kv_heads).
+ */
+int32_t td_op_attention(int64_t program, int32_t q, int32_t positions, int32_t tables, int32_t blocks, int32_t pool,
+                        int32_t out, int64_t layer_offset, int32_t head_size, int32_t kv_heads, double scale);
 /* out = gate(x) * y, element by element. */
 int32_t td_op_gated(int64_t program, int32_t x, int32_t y, int32_t out, int32_t gate);
 /* out = x + y. */
@@ -202,9 +215,10 @@ int32_t td_op_add(int64_t program, int32_t x, int32_t y, int32_t out);
 int32_t td_op_gather(int64_t program, int32_t x, int32_t rows, int32_t out);
 /* Copies R rows byte by byte; x and out have the same type and columns. */
 int32_t td_op_copy(int64_t program, int32_t x, int32_t out);
-/* Ends a step: per row of logits the best candidates (by logit, then by the lower id), best first, and the logarithm of the sum
- * of all exponentials. ids: i32 [R, k], values: [R, k], log_sums: [R, 1]; k <= TD_MAX_CANDIDATES; where the vocabulary is
- * smaller, the rest of the ids is -1 and of the values -infinity. A logit that is not finite fails the run with TD_NOT_FINITE. */
+/* Ends a step: per row of logits the best candidates (by logit, then by the lower id), best first, and the logarithm of
+ * the sum of all exponentials. ids: i32 [R, k], values: [R, k], log_sums: [R, 1]; k <= TD_MAX_CANDIDATES; where the
+ * vocabulary is smaller, the rest of the ids is -1 and of the values -infinity. A logit that is not finite fails the
+ * run with TD_NOT_FINITE. */
 int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t log_sums);
 
 /* Checks the whole program and seals it. */

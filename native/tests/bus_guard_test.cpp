@@ -52,7 +52,7 @@ bool diedOfBusError(int status) {
 constexpr int kOtherHandler = 42;
 
 void installOtherHandler() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = [](int, siginfo_t*, void*) { _exit(kOtherHandler); };
   action.sa_flags = SA_SIGINFO;
   sigaction(SIGBUS, &action, nullptr);

@@ -44,7 +44,8 @@ class EncodedRow {
   int64_t rests() const { return layout_.rests; }
   const Act8Block& block(int64_t i) const { return reinterpret_cast<const Act8Block*>(bytes_.data())[i]; }
   const Act8Rest& rest(int64_t i) const {
-    return reinterpret_cast<const Act8Rest*>(bytes_.data() + layout_.blocks * static_cast<int64_t>(sizeof(Act8Block)))[i];
+    return reinterpret_cast<const Act8Rest*>(bytes_.data() +
+                                             layout_.blocks * static_cast<int64_t>(sizeof(Act8Block)))[i];
   }
 
  private:
@@ -66,7 +67,9 @@ int checkSums(const Act8Block& block) {
   return largest;
 }
 
-bool sameBlocks(const Act8Block& a, const Act8Block& b) { return memcmp(&a, &b, sizeof a) == 0; }
+bool sameBlocks(const Act8Block& a, const Act8Block& b) {
+  return memcmp(&a, &b, sizeof a) == 0;
+}
 
 TEST_P(RowKernels, Encode8KeepsEveryValueWithinHalfAStep) {
   for (int round = 0; round < rounds(150); ++round) {
@@ -88,7 +91,8 @@ TEST_P(RowKernels, Encode8KeepsEveryValueWithinHalfAStep) {
       for (int i = 0; i < 32; ++i) {
         const double value = 32 * b + i < columns ? x[static_cast<size_t>(32 * b + i)] : 0.0;
         // Beside the half step: the roundings of 127 / largest, of the product and of the scale.
-        const double tolerance = std::max(largest / 127 * (0.5 + 127 * 4 * kRounding), largest > 0x1p-100 ? 0 : 0x1p-100);
+        const double tolerance =
+            std::max(largest / 127 * (0.5 + 127 * 4 * kRounding), largest > 0x1p-100 ? 0 : 0x1p-100);
         ASSERT_NEAR(value, static_cast<double>(block.scale) * block.quants[i], tolerance) << "element " << 32 * b + i;
       }
       ASSERT_TRUE(sameBlocks(block, other.block(b))) << "unlike scalar";
@@ -111,7 +115,8 @@ TEST_P(RowKernels, Encode8EncodesTheRestOfTheCoarsestBlocks) {
 
     std::vector<int32_t> expected(static_cast<size_t>(out.blocks()));
     std::iota(expected.begin(), expected.end(), 0);
-    std::stable_sort(expected.begin(), expected.end(), [&](int a, int b) { return out.block(a).scale > out.block(b).scale; });
+    std::stable_sort(expected.begin(), expected.end(),
+                     [&](int a, int b) { return out.block(a).scale > out.block(b).scale; });
     expected.resize(static_cast<size_t>(out.rests()));
     std::sort(expected.begin(), expected.end());
 
