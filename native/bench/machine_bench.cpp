@@ -11,8 +11,7 @@
 namespace td::bench {
 namespace {
 
-// ---- Reading memory
-// -----------------------------------------------------------------------------------------------------
+// ---- Reading memory -----------------------------------------------------------------------------
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) void readAll(const uint8_t* data, int64_t bytes) {
@@ -49,8 +48,7 @@ void readMemory(benchmark::State& state, int threads) {
   rate(state, "GB", static_cast<double>(kBeyondCaches));
 }
 
-// ---- Operations
-// ---------------------------------------------------------------------------------------------------------
+// ---- Operations ---------------------------------------------------------------------------------
 
 constexpr int kChains = 16;  // independent, so that latency does not count
 constexpr int64_t kSteps = 20'000;

@@ -149,6 +149,36 @@ int32_t td_activation_type(int64_t device, int32_t weightType) {
       [&]() -> int64_t { return handles().get<Device>(device, "device")->activationType(formatOf(weightType).type); }));
 }
 
+int64_t td_work_bytes_of_matmul(int64_t device, int32_t weightType, int32_t layout, int64_t columns) {
+  return guarded([&]() -> int64_t {
+    const Format& format = formatOf(weightType);
+    checkLayout(layout);
+    checkShape(1, columns, "matmul");
+    checkBlocks(format, columns);
+    return handles()
+        .get<Device>(device, "device")
+        ->workBytesOfMatMul(format.type, static_cast<td_layout>(layout), columns);
+  });
+}
+
+int64_t td_work_bytes_of_attention(int64_t device, int32_t heads, int32_t kvHeads, int32_t headSize) {
+  return guarded([&]() -> int64_t {
+    if (kvHeads < 1 || heads < 1 || heads % kvHeads != 0 || headSize < 1) {
+      fail(TD_INVALID_ARGUMENT, "attention: %d heads of %d elements for %d KV heads are not possible", heads, headSize,
+           kvHeads);
+    }
+    checkShape(heads, headSize, "attention");
+    return handles().get<Device>(device, "device")->workBytesOfAttention(heads / kvHeads, headSize);
+  });
+}
+
+int64_t td_work_bytes_of_select(int64_t device, int64_t rows, int64_t vocabulary) {
+  return guarded([&]() -> int64_t {
+    checkShape(rows, vocabulary, "select");
+    return handles().get<Device>(device, "device")->workBytesOfSelect(rows, vocabulary);
+  });
+}
+
 int64_t td_file_open(const void* path) {
   return guarded([&]() -> int64_t { return handles().add(std::make_shared<File>(text(path, "file"))); });
 }

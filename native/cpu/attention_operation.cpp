@@ -4,13 +4,19 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/memory.h"
 #include "core/status.h"
 #include "core/thread_pool.h"
 #include "cpu/cpu_operation.h"
 
 namespace td {
 namespace {
+
+constexpr int64_t kMostSplit = 1024;  // results of pieces that are kept for the second pass
+
+// Floats of what a piece gives for the query heads of one KV head: per head the largest score, the sum, the output.
+int64_t resultFloats(int headsPerKvHead, int headSize) {
+  return int64_t{headsPerKvHead} * (headSize + 2);
+}
 
 class AttentionOperation final : public CpuOperation {
  public:
@@ -20,8 +26,7 @@ class AttentionOperation final : public CpuOperation {
         threads_(target.threads),
         headSize_(o.tokens.headSize),
         group_(static_cast<int>(o.q.columns / o.tokens.headSize / o.tokens.kvHeads)),
-        resultFloats_(int64_t{group_} * (headSize_ + 2)),
-        pieceResults_(static_cast<size_t>(kMostSplit * resultFloats_) * sizeof(float)) {}
+        resultFloats_(resultFloats(group_, headSize_)) {}
 
   int passes() const override { return 2; }
 
@@ -59,13 +64,10 @@ class AttentionOperation final : public CpuOperation {
     }
   }
 
-  int64_t scratchBytes() const override {
-    return (kAttentionScratch + 2 * resultFloats_) * static_cast<int64_t>(sizeof(float));
-  }
+  WorkNeed work() const override { return attentionWork(group_, headSize_); }
+  void useShared(uint8_t* shared) override { pieceResults_ = reinterpret_cast<float*>(shared); }
 
  private:
-  static constexpr int64_t kMostSplit = 1024;  // results of pieces that are kept for the second pass
-
   // What a piece, or several joined, give for the query heads of one KV head.
   struct Result {
     Result(float* at, const AttentionOperation& operation)
@@ -76,7 +78,7 @@ class AttentionOperation final : public CpuOperation {
   int64_t piecesOf(int64_t token) const { return positionOf(o_.tokens, token) / kPiece + 1; }
 
   float* pieceResult(int64_t pair, int64_t piece) const {
-    return reinterpret_cast<float*>(pieceResults_.data()) + (pair * longest_ + piece) * resultFloats_;
+    return pieceResults_ + (pair * longest_ + piece) * resultFloats_;
   }
 
   void attend(int64_t pair, int64_t piece, Result result, float* scratch) const {
@@ -137,12 +139,18 @@ class AttentionOperation final : public CpuOperation {
   const int headSize_;
   const int group_;  // query heads per KV head
   const int64_t resultFloats_;
-  const Memory pieceResults_;
+  float* pieceResults_ = nullptr;
   int64_t pairs_ = 0, longest_ = 0, perChunk_ = 0;
   bool split_ = false;
 };
 
 }  // namespace
+
+WorkNeed attentionWork(int headsPerKvHead, int headSize) {
+  const int64_t result = resultFloats(headsPerKvHead, headSize);
+  return {kMostSplit * result * static_cast<int64_t>(sizeof(float)),
+          (kAttentionScratch + 2 * result) * static_cast<int64_t>(sizeof(float))};
+}
 
 std::unique_ptr<CpuOperation> makeAttention(const op::Attention& operation, const CpuTarget& target) {
   return std::make_unique<AttentionOperation>(operation, target);

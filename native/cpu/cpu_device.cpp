@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/program.h"
 #include "core/tiles.h"
+#include "cpu/cpu_operation.h"
 #include "cpu/cpu_program.h"
 
 namespace td {
@@ -100,6 +101,18 @@ int64_t CpuDevice::property(int32_t property) const {
     default:
       fail(TD_INVALID_ARGUMENT, "device property %d does not exist", property);
   }
+}
+
+int64_t CpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {
+  return matMulWork(weightType, layout, columns).bytes(pool_.threads());
+}
+
+int64_t CpuDevice::workBytesOfAttention(int headsPerKvHead, int headSize) const {
+  return attentionWork(headsPerKvHead, headSize).bytes(pool_.threads());
+}
+
+int64_t CpuDevice::workBytesOfSelect(int64_t rows, int64_t vocabulary) const {
+  return selectWork(rows, vocabulary).bytes(pool_.threads());
 }
 
 std::shared_ptr<Buffer> CpuDevice::allocate(int64_t bytes) {

@@ -9,6 +9,23 @@
 
 namespace td {
 
+// Memory that an operation works in. Operations run one after another, so those of a program share one piece: in front
+// what all workers of an operation share, then what each has for itself.
+struct WorkNeed {
+  int64_t shared = 0, perWorker = 0;  // bytes
+
+  // Each part begins on a cache line of its own.
+  int64_t workerOffset(int worker) const { return aligned(shared) + worker * aligned(perWorker); }
+  int64_t bytes(int threads) const { return workerOffset(threads); }
+
+ private:
+  static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+};
+
+WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns);
+WorkNeed attentionWork(int headsPerKvHead, int headSize);
+WorkNeed selectWork(int64_t rows, int64_t vocabulary);
+
 class CpuOperation {
  public:
   virtual ~CpuOperation() = default;
@@ -16,9 +33,11 @@ class CpuOperation {
   // Prepares a pass over `rows` rows (at least 1) and returns its number of chunks. Throws Failure for values out of
   // range.
   virtual int64_t open(int pass, int64_t rows) = 0;
-  // Runs one chunk. scratch: scratchBytes() bytes of the worker's own, aligned to 64.
+  // Runs one chunk. scratch: the worker's own part of the work memory, aligned to 64.
   virtual void run(int pass, int64_t chunk, uint8_t* scratch) = 0;
-  virtual int64_t scratchBytes() const { return 0; }
+  virtual WorkNeed work() const { return {}; }
+  // Told once, before anything runs: where the part lies that the workers share, aligned to 64.
+  virtual void useShared(uint8_t*) {}
 };
 
 // What compiling an operation needs to know of the device.

@@ -11,8 +11,7 @@ namespace td {
 
 using Clock = std::chrono::steady_clock;
 
-// ---- RunState
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- RunState -----------------------------------------------------------------------------------
 
 void RunState::start(const std::atomic<bool>* abort) {
   ++run_;
@@ -55,8 +54,7 @@ void RunState::finish() {
   if (aborted_.load(std::memory_order_relaxed)) td::fail(TD_ABORTED, "the run was aborted");
 }
 
-// ---- Streams
-// ----------------------------------------------------------------------------------------------------------------------
+// ---- Streams ------------------------------------------------------------------------------------
 
 class CpuProgram::ComputeStream final : public Job {
  public:
@@ -104,7 +102,8 @@ class CpuProgram::ComputeStream final : public Job {
   void run(int64_t chunk, int worker) override {
     if (!program_.state_.goesOn()) return;
     try {
-      entries[next_].operation->run(pass_ - 1, chunk, program_.scratch_[static_cast<size_t>(worker)].data());
+      const Entry& entry = entries[next_];
+      entry.operation->run(pass_ - 1, chunk, program_.workOf(entry, worker));
     } catch (...) {
       program_.state_.fail(std::current_exception());
     }
@@ -176,8 +175,7 @@ class CpuProgram::CopyStream {
   std::thread thread_;  // last: it reads the others
 };
 
-// ---- CpuProgram
-// -------------------------------------------------------------------------------------------------------------------
+// ---- CpuProgram ---------------------------------------------------------------------------------
 
 CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program)
     : device_(std::move(device)),
@@ -190,24 +188,36 @@ CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program
     copyOfStream.push_back(nullptr);
     if (kind == TD_STREAM_COPY) copyOfStream.back() = copies_.emplace_back(std::make_unique<CopyStream>(*this)).get();
   }
-  int64_t scratchBytes = 0;
+  int64_t workBytes = 0;
   for (const ProgramEntry& from : program.entries()) {
-    Entry entry{compileOperation(from.operation, target),   -1, -1, from.extent, from.mostRows,
-                std::chrono::nanoseconds(from.minimumNanos)};
+    Entry entry{.operation = compileOperation(from.operation, target),
+                .extent = from.extent,
+                .mostRows = from.mostRows,
+                .minimum = std::chrono::nanoseconds(from.minimumNanos)};
     if (const auto* signal = std::get_if<op::Signal>(&from.operation)) entry.signal = signal->event;
     if (const auto* wait = std::get_if<op::Wait>(&from.operation)) entry.wait = wait->event;
     CopyStream* copy = copyOfStream[static_cast<size_t>(from.stream)];
     if (copy != nullptr && entry.operation && !std::holds_alternative<op::Copy>(from.operation)) {
       fail(TD_INVALID_ARGUMENT, "a copy stream takes copies, signals and waits only");
     }
-    if (entry.operation) scratchBytes = std::max(scratchBytes, entry.operation->scratchBytes());
+    if (entry.operation) {
+      entry.work = entry.operation->work();
+      workBytes = std::max(workBytes, entry.work.bytes(target.threads));
+    }
     (copy != nullptr ? copy->entries() : compute_->entries).push_back(std::move(entry));
   }
-  // Memory is taken from the machine as it is touched, so scratch costs what the chosen operations use.
-  for (int worker = 0; worker < target.threads; ++worker) scratch_.emplace_back(static_cast<size_t>(scratchBytes));
+  if (workBytes == 0) return;
+  work_ = device_->allocate(workBytes);
+  for (Entry& entry : compute_->entries) {
+    if (entry.operation) entry.operation->useShared(work_->data());
+  }
 }
 
 CpuProgram::~CpuProgram() = default;
+
+uint8_t* CpuProgram::workOf(const Entry& entry, int worker) const {
+  return work_ ? work_->data() + entry.work.workerOffset(worker) : nullptr;
+}
 
 int64_t CpuProgram::rowsOf(const Entry& entry) {
   const int32_t rows = *entry.extent;
@@ -229,8 +239,8 @@ void CpuProgram::run(const std::atomic<bool>* abort) {
   device_->pool().execute(*compute_);
   for (auto& copy : copies_) copy->awaitEnd();
   for (const auto& buffer : buffers_) {
-    if (buffer->file() != nullptr)
-      buffer->file()->checkUnchanged();  // before anything else: zeros in place of weights explain the rest
+    // Before anything else: zeros in place of weights explain the rest.
+    if (buffer->file() != nullptr) buffer->file()->checkUnchanged();
   }
   state_.finish();
 }

@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "core/memory.h"
 #include "cpu/cpu_device.h"
 #include "cpu/cpu_operation.h"
 
@@ -62,6 +61,7 @@ class CpuProgram final : public Executable {
  private:
   struct Entry {
     std::unique_ptr<CpuOperation> operation;  // null for signal and wait
+    WorkNeed work{};
     int signal = -1, wait = -1;
     const int32_t* extent = nullptr;
     int64_t mostRows = 0;
@@ -72,10 +72,12 @@ class CpuProgram final : public Executable {
 
   // The number of rows of an operation about to start, checked.
   static int64_t rowsOf(const Entry& entry);
+  // The worker's own part of the work memory, as the operation divides it.
+  uint8_t* workOf(const Entry& entry, int worker) const;
 
   std::shared_ptr<CpuDevice> device_;
   std::vector<std::shared_ptr<Buffer>> buffers_;
-  std::vector<Memory> scratch_;  // per worker
+  std::shared_ptr<Buffer> work_;  // null where no operation needs any
   RunState state_;
   std::unique_ptr<ComputeStream> compute_;
   std::vector<std::unique_ptr<CopyStream>> copies_;

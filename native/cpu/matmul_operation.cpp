@@ -54,7 +54,7 @@ class MatMulOperation final : public CpuOperation {
     }
   }
 
-  int64_t scratchBytes() const override { return o_.weight.layout == TD_TILES ? 0 : groupBytes_; }
+  WorkNeed work() const override { return matMulWork(o_.weight.type, o_.weight.layout, o_.weight.columns); }
 
  private:
   void compute(const uint8_t* tiles, int64_t group, int64_t groups, int64_t token) const {
@@ -81,6 +81,12 @@ class MatMulOperation final : public CpuOperation {
 };
 
 }  // namespace
+
+// Weights in plain layout are packed into tiles here, one row group at a time.
+WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns) {
+  const Format& format = formatOf(weightType);
+  return {0, layout == TD_TILES ? 0 : blocksPerRow(format, columns) * tileBytes(format)};
+}
 
 std::unique_ptr<CpuOperation> makeMatMul(const op::MatMul& operation, const CpuTarget& target) {
   return std::make_unique<MatMulOperation>(operation, target);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <vector>
 
 #include "core/status.h"
 #include "core/thread_pool.h"
@@ -23,17 +22,23 @@ bool better(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
+int64_t runsPerRow(int64_t vocabulary) {
+  return (vocabulary + kSelectRun - 1) / kSelectRun;
+}
+
+int64_t groupsPerRow(int64_t vocabulary) {
+  return (vocabulary + kSelectGroup - 1) / kSelectGroup;
+}
+
 class SelectOperation final : public CpuOperation {
  public:
   SelectOperation(const op::Select& o, const CpuTarget& target)
       : o_(o),
         kernels_(target.kernels),
         vocabulary_(o.logits.columns),
-        runsPerRow_((vocabulary_ + kSelectRun - 1) / kSelectRun),
-        groupsPerRow_((vocabulary_ + kSelectGroup - 1) / kSelectGroup),
-        mostRows_(std::min({o.logits.rows, o.ids.rows, o.values.rows, o.logSums.rows})),
-        runs_(static_cast<size_t>(mostRows_ * runsPerRow_)),
-        groupLargest_(static_cast<size_t>(mostRows_ * groupsPerRow_)) {}
+        runsPerRow_(runsPerRow(vocabulary_)),
+        groupsPerRow_(groupsPerRow(vocabulary_)),
+        mostRows_(std::min({o.logits.rows, o.ids.rows, o.values.rows, o.logSums.rows})) {}
 
   int passes() const override { return 2; }
 
@@ -53,21 +58,22 @@ class SelectOperation final : public CpuOperation {
     }
   }
 
-  // Candidates at and above the threshold can be all logits, when many are equal.
-  int64_t scratchBytes() const override {
-    return vocabulary_ * static_cast<int64_t>(sizeof(Candidate)) + groupsPerRow_ * static_cast<int64_t>(sizeof(float));
+  WorkNeed work() const override { return selectWork(mostRows_, vocabulary_); }
+  void useShared(uint8_t* shared) override {
+    runs_ = reinterpret_cast<LogitRun*>(shared);
+    groupLargest_ = reinterpret_cast<float*>(runs_ + mostRows_ * runsPerRow_);
   }
 
  private:
   void scan(int64_t run) {
     const int64_t row = run / runsPerRow_, first = run % runsPerRow_ * kSelectRun;
-    runs_[static_cast<size_t>(run)] =
+    runs_[run] =
         kernels_.scanLogits(o_.logits.row<float>(row) + first, std::min<int64_t>(kSelectRun, vocabulary_ - first),
-                            &groupLargest_[static_cast<size_t>(row * groupsPerRow_ + first / kSelectGroup)]);
+                            &groupLargest_[row * groupsPerRow_ + first / kSelectGroup]);
   }
 
   void chooseCandidates(int64_t row, uint8_t* scratch) {
-    const LogitRun* runs = &runs_[static_cast<size_t>(row * runsPerRow_)];
+    const LogitRun* runs = runs_ + row * runsPerRow_;
     float largest = runs[0].largest;
     for (int64_t i = 0; i < runsPerRow_; ++i) {
       if (!runs[i].finite) {
@@ -86,7 +92,7 @@ class SelectOperation final : public CpuOperation {
     const int64_t wanted = std::min<int64_t>(o_.ids.columns, vocabulary_);
     auto* candidates = reinterpret_cast<Candidate*>(scratch);
     auto* order = reinterpret_cast<float*>(candidates + vocabulary_);
-    const float* groups = &groupLargest_[static_cast<size_t>(row * groupsPerRow_)];
+    const float* groups = groupLargest_ + row * groupsPerRow_;
     // The wanted-th largest of the groups' largest is a threshold that at least `wanted` logits reach.
     float threshold = -std::numeric_limits<float>::infinity();
     if (wanted < groupsPerRow_) {
@@ -112,12 +118,20 @@ class SelectOperation final : public CpuOperation {
   const op::Select o_;
   const Kernels& kernels_;
   const int64_t vocabulary_, runsPerRow_, groupsPerRow_, mostRows_;
-  std::vector<LogitRun> runs_;
-  std::vector<float> groupLargest_;
+  LogitRun* runs_ = nullptr;
+  float* groupLargest_ = nullptr;
   int64_t items_ = 0, perChunk_ = 1;  // runs of logits in the first pass, rows in the second
 };
 
 }  // namespace
+
+// Shared: what the first pass found. Per worker: candidates, which can be all logits when many are equal, and the
+// groups in order.
+WorkNeed selectWork(int64_t rows, int64_t vocabulary) {
+  const auto bytes = [](int64_t count, size_t size) { return count * static_cast<int64_t>(size); };
+  return {rows * (bytes(runsPerRow(vocabulary), sizeof(LogitRun)) + bytes(groupsPerRow(vocabulary), sizeof(float))),
+          bytes(vocabulary, sizeof(Candidate)) + bytes(groupsPerRow(vocabulary), sizeof(float))};
+}
 
 std::unique_ptr<CpuOperation> makeSelect(const op::Select& operation, const CpuTarget& target) {
   return std::make_unique<SelectOperation>(operation, target);

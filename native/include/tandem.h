@@ -5,8 +5,8 @@
  * in memory that the operations read: the step block.
  *
  * Conventions
- *  - A handle is a positive int64. It names one object until that is closed; a stale or foreign handle is an error,
- * never a crash. Objects in use by others (a buffer in a program) live on until their users are closed.
+ *  - A handle is a positive int64. It names one object until that is closed; a stale or foreign handle is an
+ *    error, never a crash. Objects in use by others (a buffer in a program) live on until their users are closed.
  *  - Every function returns a value >= 0 (a handle, an index, a size, or 0), or the negative of a td_status.
  *    td_error_message() then has a sentence that names the thing, the value and the remedy (one per thread).
  *  - Texts are UTF-8, ended by NUL. Sizes and offsets are bytes unless the name says otherwise.
@@ -78,7 +78,7 @@ enum td_stream_kind {
 
 enum td_property {
   TD_PROPERTY_THREADS = 0,
-  TD_PROPERTY_MEMORY_USED = 1,  /* bytes allocated now */
+  TD_PROPERTY_MEMORY_USED = 1,  /* bytes allocated now, by buffers and as work memory of programs */
   TD_PROPERTY_MEMORY_PEAK = 2,  /* most bytes allocated at any time */
   TD_PROPERTY_MEMORY_LIMIT = 3, /* 0: none */
   TD_PROPERTY_ISA = 4           /* td_isa */
@@ -94,8 +94,7 @@ int32_t td_abi_version(void);
 /* Copies the message of this thread's last failure (NUL-ended, cut to `capacity`); returns its full length. */
 int64_t td_error_message(void* text, int64_t capacity);
 
-/* ---- Devices ------------------------------------------------------------------------------------------------------
- */
+/* ---- Devices --------------------------------------------------------------------------------- */
 
 /* Opens a device by name: "cpu".
  * isa: the instruction set for the kernels ("scalar", "avx2", "avx512"), or "" for the best that this machine has.
@@ -109,16 +108,21 @@ int64_t td_device_property(int64_t device, int32_t property);
  * TD_ACTBF16. TD_UNSUPPORTED for a type that is none of weights. */
 int32_t td_activation_type(int64_t device, int32_t weight_type);
 
-/* ---- Files --------------------------------------------------------------------------------------------------------
- */
+/* The work memory that a program on this device takes is the largest need among its operations; these are the needs.
+ * All others need none. Bytes; 0 or more. */
+int64_t td_work_bytes_of_matmul(int64_t device, int32_t weight_type, int32_t layout, int64_t columns);
+int64_t td_work_bytes_of_attention(int64_t device, int32_t heads, int32_t kv_heads, int32_t head_size);
+/* rows: the most that a step can have. */
+int64_t td_work_bytes_of_select(int64_t device, int64_t rows, int64_t vocabulary);
+
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 /* Opens a file for reading weights: td_tensor_load() reads from it, td_buffer_of_file() maps it. */
 int64_t td_file_open(const void* path);
 int64_t td_file_close(int64_t file);
 int64_t td_file_size(int64_t file);
 
-/* ---- Buffers ------------------------------------------------------------------------------------------------------
- */
+/* ---- Buffers --------------------------------------------------------------------------------- */
 
 /* Bytes of a tensor in a type and layout (tiles are padded to 16 rows). */
 int64_t td_tensor_bytes(int32_t type, int32_t layout, int64_t rows, int64_t columns);
@@ -141,8 +145,7 @@ int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_
 int64_t td_tensor_load(int64_t file, int64_t file_offset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
                        int64_t buffer_offset, int32_t target_type, int32_t layout);
 
-/* ---- Flags --------------------------------------------------------------------------------------------------------
- */
+/* ---- Flags ----------------------------------------------------------------------------------- */
 
 /* A flag that aborts the run it is given to, at the next chunk of work (under 100 us of computing each). It stays set
  * until cleared. */
@@ -151,8 +154,7 @@ int64_t td_flag_close(int64_t flag);
 int64_t td_flag_set(int64_t flag);
 int64_t td_flag_clear(int64_t flag);
 
-/* ---- Programs -----------------------------------------------------------------------------------------------------
- */
+/* ---- Programs -------------------------------------------------------------------------------- */
 
 /* A program is written by appending operations; each goes to the stream that was named last, takes its extent from the
  * count that was named last, and lasts at least the time that was named last. Then td_program_finish() checks and seals

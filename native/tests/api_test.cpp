@@ -17,8 +17,7 @@ TEST(Abi, Version) {
   EXPECT_EQ(TD_ABI_VERSION, td_abi_version());
 }
 
-// ---- Messages
-// -----------------------------------------------------------------------------------------------------------
+// ---- Messages -----------------------------------------------------------------------------------
 
 TEST(Messages, AreCutToTheCapacity) {
   EXPECT_TRUE(invalid(td_buffer_close(12345), "handle 12345 is no open buffer"));
@@ -54,8 +53,7 @@ TEST(Messages, OfAnyLengthAreKept) {
   EXPECT_TRUE(refused(td_device_open(path.c_str(), "", 1, 0), TD_UNSUPPORTED, "xxx"));
 }
 
-// ---- Devices
-// ------------------------------------------------------------------------------------------------------------
+// ---- Devices ------------------------------------------------------------------------------------
 
 TEST(Devices, Refusals) {
   EXPECT_TRUE(refused(td_device_open("gpu", "", 1, 0), TD_UNSUPPORTED, "device gpu"));
@@ -87,8 +85,24 @@ TEST(Devices, Properties) {
   }
 }
 
-// ---- Memory
-// -------------------------------------------------------------------------------------------------------------
+TEST(Devices, WorkBytesGrowWithThreadsAndRefuseWhatCannotBe) {
+  const Device one = openDevice(TD_ISA_SCALAR, 1), three = openDevice(TD_ISA_SCALAR, 3);
+  EXPECT_EQ(0, td_work_bytes_of_matmul(three, TD_Q8_0, TD_TILES, 64));
+  EXPECT_EQ(16 * 2 * 34, td_work_bytes_of_matmul(one, TD_Q8_0, TD_PLAIN, 64));
+  EXPECT_EQ(3 * 16 * 2 * 34, td_work_bytes_of_matmul(three, TD_Q8_0, TD_PLAIN, 64));
+  EXPECT_LT(td_work_bytes_of_attention(one, 8, 2, 64), td_work_bytes_of_attention(three, 8, 2, 64));
+  EXPECT_LT(td_work_bytes_of_select(one, 1, 1000), td_work_bytes_of_select(one, 2, 1000));
+  EXPECT_TRUE(invalid(td_work_bytes_of_matmul(one, TD_Q8_0, TD_PLAIN, 65), "65 columns"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_matmul(one, TD_Q8_0, 7, 64), "layout 7"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_matmul(one, TD_F32, TD_PLAIN, 0), "[1, 0]"));
+  EXPECT_TRUE(refused(td_work_bytes_of_matmul(one, TD_I32, TD_PLAIN, 64), TD_UNSUPPORTED, "I32"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_attention(one, 8, 3, 64), "8 heads of 64 elements for 3 KV heads"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_attention(one, 8, 0, 64), "0 KV heads"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_select(one, -1, 64), "[-1, 64]"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_select(one, 1, 0), "[1, 0]"));
+}
+
+// ---- Memory -------------------------------------------------------------------------------------
 
 TEST(MemoryLimit, IsHardAndCountsExactly) {
   const Device device = openDevice(TD_ISA_SCALAR, 1, 1000);
@@ -216,8 +230,7 @@ TEST(TensorBytes, PerTypeAndLayout) {
   EXPECT_TRUE(refused(td_tensor_bytes(99, TD_PLAIN, 1, 32), TD_UNSUPPORTED, "type 99"));
 }
 
-// ---- Handles
-// ------------------------------------------------------------------------------------------------------------
+// ---- Handles ------------------------------------------------------------------------------------
 
 struct Counted final : Object {
   explicit Counted(int* alive) : alive(alive) { ++*alive; }
@@ -255,6 +268,9 @@ class EveryHandle : public ::testing::Test {
         {"device_close", "device", [](int64_t h) { return td_device_close(h); }},
         {"device_property", "device", [](int64_t h) { return td_device_property(h, 0); }},
         {"activation_type", "device", [](int64_t h) { return td_activation_type(h, TD_F32); }},
+        {"work_bytes_of_matmul", "device", [](int64_t h) { return td_work_bytes_of_matmul(h, TD_F32, TD_PLAIN, 32); }},
+        {"work_bytes_of_attention", "device", [](int64_t h) { return td_work_bytes_of_attention(h, 2, 1, 64); }},
+        {"work_bytes_of_select", "device", [](int64_t h) { return td_work_bytes_of_select(h, 1, 32); }},
         {"file_close", "file", [](int64_t h) { return td_file_close(h); }},
         {"file_size", "file", [](int64_t h) { return td_file_size(h); }},
         {"buffer_create", "device", [](int64_t h) { return td_buffer_create(h, 1); }},

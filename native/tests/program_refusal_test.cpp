@@ -31,8 +31,7 @@ class Refusal : public ::testing::Test {
   return refused(result, TD_INVALID_ARGUMENT, part);
 }
 
-// ---- Tensors
-// ------------------------------------------------------------------------------------------------------------
+// ---- Tensors ------------------------------------------------------------------------------------
 
 TEST_F(Refusal, Tensors) {
   const auto declare = [&](int64_t offset, int32_t type, int32_t layout, int64_t rows, int64_t columns) {
@@ -102,8 +101,7 @@ TEST_F(Refusal, AFinishedProgramIsNotWritten) {
   EXPECT_EQ(0, td_program_run(program_, 0)) << "an empty program";
 }
 
-// ---- Operations
-// ---------------------------------------------------------------------------------------------------------
+// ---- Operations ---------------------------------------------------------------------------------
 
 TEST_F(Refusal, Embedding) {
   const int32_t table = tensor(TD_Q8_0, 10, 64), ids = i32(4), out = f32(4, 64);
@@ -228,8 +226,7 @@ TEST_F(Refusal, Select) {
   EXPECT_TRUE(invalid(td_op_select(program_, ids, ids, values, sums), "logits: is I32"));
 }
 
-// ---- Values, when it runs
-// -----------------------------------------------------------------------------------------------
+// ---- Values, when it runs -----------------------------------------------------------------------
 
 class BadValues : public ::testing::Test {
  protected:

@@ -43,8 +43,7 @@ class ProgramRun : public ::testing::Test {
   Buffer<int32_t> one_;
 };
 
-// ---- Extents
-// ------------------------------------------------------------------------------------------------------------
+// ---- Extents ------------------------------------------------------------------------------------
 
 TEST_F(ProgramRun, ACountWrittenByAnEarlierOperationCounts) {
   const Buffer<int32_t> source(device_, 1), count(device_, std::vector<int32_t>{-7});
@@ -102,8 +101,7 @@ TEST_F(ProgramRun, ManyRows) {
   for (int64_t row = 0; row < kMatMulRows; row += 997) ASSERT_EQ(3 * x[row], out[2 * row + 1]) << row;
 }
 
-// ---- Streams, events, pacing
-// --------------------------------------------------------------------------------------------
+// ---- Streams, events, pacing --------------------------------------------------------------------
 
 TEST_F(ProgramRun, PaceIsTheLeastAnOperationTakes) {
   const Buffer<float> x(device_, 4), y(device_, 4);
@@ -241,8 +239,7 @@ TEST_F(ProgramRun, AFailureOnOneStreamEndsTheOthers) {
   EXPECT_EQ(0, run()) << errorMessage();
 }
 
-// ---- Abort
-// --------------------------------------------------------------------------------------------------------------
+// ---- Abort --------------------------------------------------------------------------------------
 
 TEST_F(ProgramRun, AFlagThatIsSetBeforeStopsTheRunAtOnce) {
   const Buffer<float> x(device_, std::vector<float>{1}), y(device_, std::vector<float>{2});

@@ -93,11 +93,11 @@ public final class Engine implements AutoCloseable {
       MemoryNeed memory = memoryNeed(model, options, within(available, options), device, weights);
       int blocks = Math.toIntExact(memory.kv() / ProgramCompiler.kvBlockBytes(graph));
       StepCapacity capacity = stepCapacity(options, blocks);
-      ProgramCompiler compiler = new ProgramCompiler(device, graph, capacity, blocks);
+      ProgramCompiler compiler = new ProgramCompiler(device, graph, weights, capacity, blocks);
       weights.load(device, progress);
       StepBlock step = new StepBlock(device, capacity);
       try {
-        CompiledModel compiled = compiler.compile(model.file(), weights, step);
+        CompiledModel compiled = compiler.compile(model.file(), step);
         return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
       } catch (RuntimeException e) {
         step.close();
@@ -137,7 +137,7 @@ public final class Engine implements AutoCloseable {
     }
     int blocks = KvCache.blocksFor(wanted);
     StepCapacity one = stepCapacity(options, 1);
-    long work = new ProgramCompiler(device, model.graph(), one, 1).workBytes();
+    long work = new ProgramCompiler(device, model.graph(), weights, one, 1).workBytes();
     IntFunction<MemoryNeed> needOf =
         count ->
             new MemoryNeed(

@@ -43,12 +43,12 @@ public final class Device implements AutoCloseable {
     };
   }
 
-  /** Bytes that buffers take now. */
+  /** Bytes that buffers and programs take now. */
   public long memoryUsed() {
     return property(Native.TD_PROPERTY_MEMORY_USED);
   }
 
-  /** The most bytes that buffers took at any time. */
+  /** The most bytes that buffers and programs took at any time. */
   public long memoryPeak() {
     return property(Native.TD_PROPERTY_MEMORY_PEAK);
   }
@@ -56,6 +56,26 @@ public final class Device implements AutoCloseable {
   /** The type in which matmul wants its activations for weights of this type. */
   public ElementType activationType(ElementType weights) {
     return ElementType.of(Calls.check(Native.td_activation_type(handle, weights.code())));
+  }
+
+  /** Bytes of work memory that a program with such a matmul needs. */
+  public long workBytesOfMatMul(ElementType weights, Layout layout, long columns) {
+    return Calls.check(
+        Native.td_work_bytes_of_matmul(handle, weights.code(), layout.code(), columns));
+  }
+
+  /** Bytes of work memory that a program with such an attention needs. */
+  public long workBytesOfAttention(int heads, int kvHeads, int headSize) {
+    return Calls.check(Native.td_work_bytes_of_attention(handle, heads, kvHeads, headSize));
+  }
+
+  /**
+   * Bytes of work memory that a program with such a select needs.
+   *
+   * @param rows most rows of logits that a step can have
+   */
+  public long workBytesOfSelect(int rows, int vocabulary) {
+    return Calls.check(Native.td_work_bytes_of_select(handle, rows, vocabulary));
   }
 
   /**

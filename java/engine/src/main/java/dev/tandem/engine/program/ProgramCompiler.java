@@ -33,6 +33,7 @@ public final class ProgramCompiler {
 
   private final Device device;
   private final OperatorGraph graph;
+  private final WeightStore weights;
   private final StepCapacity capacity;
   private final int kvBlocks;
 
@@ -44,6 +45,7 @@ public final class ProgramCompiler {
   private final List<Consumer<Emitter>> steps = new ArrayList<>();
   private long kvLayerOffset;
   private int position; // of the operator being planned
+  private long kernelBytes; // of the operation that needs most beside its operands
 
   /** Rows of elements in scratch memory. */
   private record ScratchArray(
@@ -54,11 +56,18 @@ public final class ProgramCompiler {
   /**
    * Plans the program.
    *
+   * @param weights where they lie, or will
    * @param kvBlocks blocks of the KV pool
    */
-  public ProgramCompiler(Device device, OperatorGraph graph, StepCapacity capacity, int kvBlocks) {
+  public ProgramCompiler(
+      Device device,
+      OperatorGraph graph,
+      WeightStore weights,
+      StepCapacity capacity,
+      int kvBlocks) {
     this.device = device;
     this.graph = graph;
+    this.weights = weights;
     this.capacity = capacity;
     this.kvBlocks = kvBlocks;
     this.lastUse = new int[graph.values().size()];
@@ -82,7 +91,7 @@ public final class ProgramCompiler {
     for (Rotation rotation : angles.keySet()) {
       frequencies += (long) Double.BYTES * rotation.dimensions() / 2;
     }
-    return scratchPlan.peak() + logitsBytes() + frequencies;
+    return scratchPlan.peak() + logitsBytes() + frequencies + kernelBytes;
   }
 
   /** Bytes of the KV pool. */
@@ -96,13 +105,13 @@ public final class ProgramCompiler {
   }
 
   /** Takes the memory and writes the program. */
-  public CompiledModel compile(GgufFile file, WeightStore weights, StepBlock step) {
+  public CompiledModel compile(GgufFile file, StepBlock step) {
     List<DeviceBuffer> memory = new ArrayList<>();
     try (ProgramWriter program = device.newProgram()) {
       DeviceBuffer scratch = keep(memory, device.allocate(scratchPlan.peak()));
       DeviceBuffer kv = keep(memory, device.allocate(kvBytes()));
       DeviceBuffer logits = keep(memory, device.allocate(logitsBytes()));
-      Emitter emitter = new Emitter(program, file, weights, step, scratch, kv, logits, memory);
+      Emitter emitter = new Emitter(program, file, step, scratch, kv, logits, memory);
       steps.forEach(each -> each.accept(emitter));
       return new CompiledModel(program.finish(), logits, graph.logits().width(), memory);
     } catch (RuntimeException e) {
@@ -129,6 +138,7 @@ public final class ProgramCompiler {
             e -> e.program.rmsNorm(e.array(x), e.weight(o.weight()), e.array(out), o.epsilon()));
       }
       case Operator.MatMul o -> {
+        needMatMul(o.weight());
         ScratchArray x = encoded(o.input(), o.weight());
         ScratchArray out = take(o.output());
         emit(
@@ -164,6 +174,8 @@ public final class ProgramCompiler {
             e -> e.program.gather(e.array(x), e.step.outputRows(), e.array(out)));
       }
       case Operator.OutputHead o -> {
+        needMatMul(o.weight());
+        need(device.workBytesOfSelect(capacity.outputs(), o.output().width()));
         ScratchArray x = encoded(o.input(), o.weight());
         emit(
             o.output().rows(),
@@ -218,6 +230,7 @@ public final class ProgramCompiler {
     ScratchArray key = placeOf(o.key());
     ScratchArray value = placeOf(o.value());
     ScratchArray out = take(o.output());
+    need(device.workBytesOfAttention(o.heads(), o.kvHeads(), o.headSize()));
     long offset = kvLayerOffset;
     kvLayerOffset += KvCache.BLOCK_TOKENS * o.kvBytesPerPosition();
     emit(
@@ -238,8 +251,7 @@ public final class ProgramCompiler {
   /** The value as matmul wants it for these weights: encoded once, however many matmuls read it. */
   private ScratchArray encoded(Value value, Weight weight) {
     ScratchArray plain = placeOf(value);
-    ElementType type =
-        ElementType.ofWeight(weight.type().id()).map(device::activationType).orElseThrow();
+    ElementType type = device.activationType(weights.type(weight));
     if (type == ElementType.F32) {
       return plain;
     }
@@ -250,6 +262,15 @@ public final class ProgramCompiler {
           emit(value.rows(), e -> e.program.encode(e.array(plain), e.array(out)));
           return out;
         });
+  }
+
+  private void needMatMul(Weight weight) {
+    need(device.workBytesOfMatMul(weights.type(weight), weights.layout(weight), weight.columns()));
+  }
+
+  /** Operations run one after another, so those of a program share one piece of work memory. */
+  private void need(long bytes) {
+    kernelBytes = Math.max(kernelBytes, bytes);
   }
 
   private ScratchArray placeOf(Value value) {
@@ -310,7 +331,6 @@ public final class ProgramCompiler {
     final ProgramWriter program;
     final StepBlock.Operands step;
     private final GgufFile file;
-    private final WeightStore weights;
     private final DeviceBuffer scratch;
     private final DeviceBuffer logits;
     private final List<DeviceBuffer> memory;
@@ -321,7 +341,6 @@ public final class ProgramCompiler {
     Emitter(
         ProgramWriter program,
         GgufFile file,
-        WeightStore weights,
         StepBlock stepBlock,
         DeviceBuffer scratch,
         DeviceBuffer kv,
@@ -329,7 +348,6 @@ public final class ProgramCompiler {
         List<DeviceBuffer> memory) {
       this.program = program;
       this.file = file;
-      this.weights = weights;
       this.scratch = scratch;
       this.logits = logits;
       this.memory = memory;

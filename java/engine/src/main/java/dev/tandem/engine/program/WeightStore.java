@@ -134,6 +134,16 @@ public final class WeightStore implements AutoCloseable {
     }
   }
 
+  /** The type in which a weight lies in memory. */
+  ElementType type(Weight weight) {
+    return homes.get(weight.name()).type();
+  }
+
+  /** How a weight lies in memory. */
+  Layout layout(Weight weight) {
+    return homes.get(weight.name()).layout();
+  }
+
   /** Declares a weight in a program. */
   ProgramWriter.Tensor declare(ProgramWriter program, Weight weight) {
     Home home = homes.get(weight.name());
