@@ -166,6 +166,17 @@ class GenerateTest {
   }
 
   @Test
+  void contextIsWhatIsAskedForAlthoughBlocksAreWhole() {
+    Tandem.Result result = ok("generate", PROMPT, "-c", "100", "--ignore-eos", "--json");
+    assertTrue(result.err().contains("; context 100 tokens;"), result.err());
+    JsonNode json = result.json();
+    assertEquals(100, json.get("context").intValue());
+    assertEquals("length", json.get("reason").textValue());
+    assertEquals(
+        100 + 1, json.get("prompt_tokens").intValue() + json.get("generated_tokens").intValue());
+  }
+
+  @Test
   void promptThatDoesNotFitIsRefused() {
     Tandem.Result result = run("generate", "-q", "-c", "16", "the cat ".repeat(50));
     assertEquals(1, result.code());

@@ -46,6 +46,7 @@ public final class Engine implements AutoCloseable {
   private final CompiledModel compiled;
   private final StepBlock step;
   private final KvCache cache;
+  private final int kvTokens;
   private final MemoryNeed memory;
 
   // The sequences of the step being put together, and how far each goes.
@@ -61,6 +62,7 @@ public final class Engine implements AutoCloseable {
       CompiledModel compiled,
       StepBlock step,
       KvCache cache,
+      int kvTokens,
       MemoryNeed memory) {
     this.model = model;
     this.device = device;
@@ -68,6 +70,7 @@ public final class Engine implements AutoCloseable {
     this.compiled = compiled;
     this.step = step;
     this.cache = cache;
+    this.kvTokens = kvTokens;
     this.memory = memory;
   }
 
@@ -98,7 +101,9 @@ public final class Engine implements AutoCloseable {
       StepBlock step = new StepBlock(device, capacity);
       try {
         CompiledModel compiled = compiler.compile(model.file(), step);
-        return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+        KvCache cache = new KvCache(blocks);
+        int tokens = Math.min(wantedTokens(model, options), blocks * KvCache.BLOCK_TOKENS);
+        return new Engine(model, device, weights, compiled, step, cache, tokens, memory);
       } catch (RuntimeException e) {
         step.close();
         throw e;
@@ -122,6 +127,12 @@ public final class Engine implements AutoCloseable {
     return new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
   }
 
+  /** The context that was asked for, or else what the model was trained for, within reason. */
+  private static int wantedTokens(Model model, EngineOptions options) {
+    int trained = model.graph().hyperparameters().trainedContext();
+    return options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
+  }
+
   /** Chooses the size of the KV cache, so that everything fits; nothing is allocated yet. */
   private static MemoryNeed memoryNeed(
       Model model,
@@ -129,8 +140,7 @@ public final class Engine implements AutoCloseable {
       OptionalLong available,
       Device device,
       WeightStore weights) {
-    int trained = model.graph().hyperparameters().trainedContext();
-    int wanted = options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
+    int wanted = wantedTokens(model, options);
     if (wanted < 1 || wanted > MOST_KV_TOKENS) {
       throw new EngineException(
           "context: %d tokens are not possible; 1 to %d are".formatted(wanted, MOST_KV_TOKENS));
@@ -150,6 +160,7 @@ public final class Engine implements AutoCloseable {
     }
     int fitting =
         mostThatFit(blocks, count -> needOf.apply(count).total() <= available.getAsLong());
+    int trained = model.graph().hyperparameters().trainedContext();
     int least = KvCache.blocksFor(Math.min(trained, LEAST_KV_TOKENS));
     if (options.kvTokens().isEmpty() && fitting >= least) {
       return needOf.apply(fitting);
@@ -203,9 +214,12 @@ public final class Engine implements AutoCloseable {
     return cache;
   }
 
-  /** Positions that the KV cache has room for. */
+  /**
+   * Positions that a sequence can have: what was asked for, although the KV cache is made of whole
+   * blocks and may have room for a few more.
+   */
   public int kvTokens() {
-    return cache.blocks() * KvCache.BLOCK_TOKENS;
+    return kvTokens;
   }
 
   /** The step being put together, and after {@link #run} its results. */
@@ -226,7 +240,8 @@ public final class Engine implements AutoCloseable {
    * @param sequence not yet in this step
    * @param tokens holds the ids at {@code [from, from + count)}
    * @return the row of the first output in the step block's results (none: what it would be)
-   * @throws EngineException if the KV cache is full
+   * @throws EngineException if the sequence would become longer than {@link #kvTokens}, or the KV
+   *     cache is full of others
    * @throws IllegalStateException if the step is full
    */
   public int add(KvSequence sequence, int[] tokens, int from, int count, Outputs outputs) {
@@ -245,6 +260,11 @@ public final class Engine implements AutoCloseable {
         };
     int length = sequence.length();
     step.requireRoom(count, outputCount, 0);
+    if (count > kvTokens - length) {
+      throw new EngineException(
+          "the context is full: it has %d tokens; %d are in use, %d more do not fit"
+              .formatted(kvTokens, length, count));
+    }
     if (!cache.reserve(sequence, length + count)) {
       throw new EngineException(
           "the KV cache is full: %d of %d blocks are free, %d more are needed"
