@@ -24,7 +24,8 @@ import java.util.Optional;
  * <ol>
  *   <li>the folder of the jar with this class, which in the distribution is {@code lib/};
  *   <li>the classes folder, when not running from a jar;
- *   <li>the user's cache folder, where the library in the jar is unpacked: see {@link
+ *   <li>the user's cache folder, where the library in the jar for this kind of machine ({@code
+ *       tandem-runtime}, classifier {@code linux-x86_64} ...) is unpacked: see {@link
  *       LibraryCache};
  *   <li>where that cannot be written or cannot be trusted, a fresh temporary folder, removed at
  *       once after loading.
@@ -89,15 +90,18 @@ final class Loader {
   }
 
   private static void loadPacked(Platform platform) {
-    String resource = "native/" + platform.folder() + "/" + LIBRARY;
-    URL url = Loader.class.getResource(resource);
+    String resource = "dev/tandem/runtime/native/" + platform.folder() + "/" + LIBRARY;
+    // By the class loader: on the module path the library's jar is a module of its own.
+    URL url = Loader.class.getClassLoader().getResource(resource);
     if (url == null) {
       throw new UnsatisfiedLinkError(
-          "These classes were built without the native library for "
+          "The native library for "
               + platform.folder()
-              + " (no "
+              + " is missing: there is no "
               + resource
-              + "): build them on such a machine");
+              + "; add dev.tandem:tandem-runtime with the classifier "
+              + platform.folder()
+              + " to the class path or the module path");
     }
     Optional<Path> file = path(url.toString());
     if (file.isPresent()) {
