@@ -32,7 +32,7 @@ class FileChangedTest {
   private static final ModelShape SHAPE =
       new ModelShape("cut", 4, 256, 4, 2, 64, 512, 300, 512, 10_000, true, 1e-5f);
   private static final GenerationOptions ENDLESS =
-      new GenerationOptions(GenerationOptions.UNLIMITED, SamplingOptions.greedy(), true);
+      GenerationOptions.of(GenerationOptions.UNLIMITED, SamplingOptions.greedy()).ignoringEnd();
 
   @TempDir private Path folder;
 
@@ -74,7 +74,7 @@ class FileChangedTest {
       try (TandemModel model = open(file, mode);
           Session session = model.newSession()) {
         Heard whole = new Heard();
-        GenerationOptions five = new GenerationOptions(5, SamplingOptions.greedy(), true);
+        GenerationOptions five = GenerationOptions.of(5, SamplingOptions.greedy()).ignoringEnd();
         session.generate(new int[] {1, 270}, five, whole);
         assertEquals(heard.tokens, whole.tokens, mode.toString());
       }
