@@ -102,6 +102,16 @@ final class ArchitectureTest {
                           resideInAnyPackage(
                               "dev.tandem.engine.kv..", "dev.tandem.engine.machine.."))));
 
+  @ArchTest
+  static final ArchRule scoresAreArithmeticAlone =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.engine.score..")
+          .should()
+          .dependOnClassesThat(
+              resideInAPackage("dev.tandem..")
+                  .and(not(resideInAPackage("dev.tandem.engine.score.."))));
+
   /** {@code inspect}, {@code tokenize}, {@code --help} and {@code --version} load no library. */
   @ArchTest
   static final ArchRule commandsThatOnlyReadDoNotTouchTheDevice =
