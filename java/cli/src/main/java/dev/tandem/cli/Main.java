@@ -56,7 +56,9 @@ public final class Main implements Callable<Integer> {
     COMMANDS.put("logits", LogitsCommand.class);
     COMMANDS.put("perplexity", PerplexityCommand.class);
     COMMANDS.put("bench", BenchCommand.class);
+    COMMANDS.put("completion", CompletionCommand.class);
     COMMANDS.put("synth", SynthCommand.class);
+    COMMANDS.put("docs", DocsCommand.class);
   }
 
   @Option(
@@ -118,6 +120,11 @@ public final class Main implements Callable<Integer> {
     } catch (RuntimeException | Error e) {
       return main.failed(e, line); // no library for this machine, no memory ...
     }
+  }
+
+  /** All commands, for what tells of them. */
+  static CommandLine all(Streams streams) {
+    return line(new Main(streams), COMMANDS.keySet());
   }
 
   private static CommandLine line(Main main, Collection<String> commands) {

@@ -31,7 +31,9 @@ class HelpTest {
         "perplexity",
         "bench",
         "bench model",
-        "synth");
+        "completion",
+        "synth",
+        "docs");
   }
 
   private static String help(String command) {
@@ -70,12 +72,13 @@ class HelpTest {
   void commandsAreListedButForTheHiddenOne() {
     String help = help("");
     for (String command :
-        List.of("generate", "inspect", "tokenize", "logits", "perplexity", "bench")) {
+        List.of("generate", "inspect", "tokenize", "logits", "perplexity", "bench", "completion")) {
       assertTrue(
           Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),
           command);
     }
     assertFalse(help.contains("synth"), help);
+    assertFalse(help.contains("docs"), help);
   }
 
   /**
