@@ -61,7 +61,8 @@ class FileChangedTest {
               RuntimeFailure.class, () -> session.generate(new int[] {1, 270}, ENDLESS, heard));
       assertEquals(RuntimeFailure.Status.FILE_CHANGED, e.status());
       assertTrue(e.getMessage().startsWith(file + ": changed on disk"), e.getMessage());
-      assertEquals(5, heard.tokens.size(), "what was computed of the hole is not announced");
+      // The engine may be some tokens ahead of who listens.
+      assertTrue(heard.tokens.size() >= 5, heard.tokens::toString);
       // Every later run says the same.
       RuntimeFailure again =
           assertThrows(
@@ -74,9 +75,10 @@ class FileChangedTest {
       try (TandemModel model = open(file, mode);
           Session session = model.newSession()) {
         Heard whole = new Heard();
-        GenerationOptions five = GenerationOptions.of(5, SamplingOptions.greedy()).ignoringEnd();
-        session.generate(new int[] {1, 270}, five, whole);
-        assertEquals(heard.tokens, whole.tokens, mode.toString());
+        GenerationOptions asMany =
+            GenerationOptions.of(heard.tokens.size(), SamplingOptions.greedy()).ignoringEnd();
+        session.generate(new int[] {1, 270}, asMany, whole);
+        assertEquals(whole.tokens, heard.tokens, "nothing of the hole is announced, " + mode);
       }
     }
   }
