@@ -72,6 +72,27 @@ class Rig {
   int64_t program() const { return program_; }
   uint8_t* data(int64_t offset) const { return reinterpret_cast<uint8_t*>(ok(td_buffer_address(buffer_))) + offset; }
 
+  // Activations as matmul wants them for such weights: encoded, because what is encoded holds indices too.
+  int32_t activations(int32_t weightType, int64_t rows, int64_t columns) {
+    const int32_t type = ok(td_activation_type(device_, weightType));
+    const int64_t plainAt = end_, plainBytes = rows * columns * static_cast<int64_t>(sizeof(float));
+    if (type == TD_F32) return tensor(TD_F32, TD_PLAIN, rows, columns);
+    end_ += (plainBytes + 63) / 64 * 64;
+    const int64_t at = end_;
+    const int32_t index = tensor(type, TD_PLAIN, rows, columns);
+    const int64_t encoding = ok(td_program_create(device_)), count = ok(td_buffer_create(device_, 4));
+    const auto all = static_cast<int32_t>(rows);
+    ok(td_buffer_write(count, 0, &all, 4));
+    ok(td_program_extent(encoding, ok(td_program_tensor(encoding, count, 0, TD_I32, TD_PLAIN, 1, 1))));
+    ok(td_op_encode(encoding, ok(td_program_tensor(encoding, buffer_, plainAt, TD_F32, TD_PLAIN, rows, columns)),
+                    ok(td_program_tensor(encoding, buffer_, at, type, TD_PLAIN, rows, columns))));
+    ok(td_program_finish(encoding));
+    ok(td_program_run(encoding, 0));
+    td_program_close(encoding);
+    td_buffer_close(count);
+    return index;
+  }
+
   int32_t tensor(int32_t type, td_layout layout, int64_t rows, int64_t columns) {
     const int32_t index = ok(td_program_tensor(program_, buffer_, end_, type, layout, rows, columns));
     last_ = end_;

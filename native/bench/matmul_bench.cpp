@@ -13,8 +13,7 @@ void matmul(benchmark::State& state, td_type type, td_isa isa, int threads, int6
   const int64_t matrices = tokens >= 64 ? 2 : std::max<int64_t>(2, kBeyondCaches / 2 / weightBytes);
   Rig rig(isa, threads, matrices * weightBytes + tokens * (kRows + kColumns) * 8 + 4096);
   rig.extent(tokens);
-  const int32_t x = rig.tensor(ok(td_activation_type(rig.device(), type)), TD_PLAIN, tokens, kColumns),
-                out = rig.f32(tokens, kRows);
+  const int32_t x = rig.activations(type, tokens, kColumns), out = rig.f32(tokens, kRows);
   for (int64_t i = 0; i < matrices; ++i) {
     ok(td_op_matmul(rig.program(), rig.tensor(type, TD_TILES, kRows, kColumns), x, -1, out));
   }

@@ -193,7 +193,8 @@ int32_t td_op_embedding(int64_t program, int32_t table, int32_t ids, int32_t out
 int32_t td_op_rms_norm(int64_t program, int32_t x, int32_t weight, int32_t out, double epsilon);
 /* Encodes activations for matmul: out has type TD_ACT8 or TD_ACTBF16. */
 int32_t td_op_encode(int64_t program, int32_t x, int32_t out);
-/* out[r] = weight . x[r] (+ bias). x in the type that td_activation_type() names. */
+/* out[r] = weight . x[r] (+ bias). x in the type that td_activation_type() names; encoded types are what td_op_encode()
+ * wrote, and nothing else: they hold indices. */
 int32_t td_op_matmul(int64_t program, int32_t weight, int32_t x, int32_t bias, int32_t out);
 /* out[r] = cos and sin of position[r] * frequency[i], as pairs. positions: i32 [R], frequencies: f64 [1, n/2], out: [R,
  * n]. */

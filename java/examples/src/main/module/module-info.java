@@ -2,5 +2,4 @@
 module example {
   requires dev.tandem.engine;
   requires dev.tandem.runtime;
-  requires dev.tandem.text;
 }

@@ -13,6 +13,7 @@ import dev.tandem.text.TokenBuffer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
@@ -289,7 +290,8 @@ final class GenerateCommand implements Callable<Integer> {
     return new GenerationOptions(
         predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict,
         new SamplingOptions(temperature, topK, number),
-        ignoreEos);
+        ignoreEos,
+        List.of());
   }
 
   private EngineOptions engine() {

@@ -9,7 +9,9 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -52,8 +54,11 @@ public final class Main implements Callable<Integer> {
     COMMANDS.put("inspect", InspectCommand.class);
     COMMANDS.put("tokenize", TokenizeCommand.class);
     COMMANDS.put("logits", LogitsCommand.class);
+    COMMANDS.put("perplexity", PerplexityCommand.class);
     COMMANDS.put("bench", BenchCommand.class);
+    COMMANDS.put("completion", CompletionCommand.class);
     COMMANDS.put("synth", SynthCommand.class);
+    COMMANDS.put("docs", DocsCommand.class);
   }
 
   @Option(
@@ -91,9 +96,7 @@ public final class Main implements Callable<Integer> {
   static int run(Streams streams, String... arguments) {
     String[] words = helpAsOption(arguments);
     Main main = new Main(streams);
-    CommandLine line = new CommandLine(main, new Factory(streams));
-    addCommands(line, words);
-    layOutHelp(line);
+    CommandLine line = line(main, commands(words));
     StringWriter help = new StringWriter();
     line.setOut(new PrintWriter(help))
         .setErr(new PrintWriter(streams.err(), true))
@@ -119,17 +122,28 @@ public final class Main implements Callable<Integer> {
     }
   }
 
+  /** All commands, for what tells of them. */
+  static CommandLine all(Streams streams) {
+    return line(new Main(streams), COMMANDS.keySet());
+  }
+
+  private static CommandLine line(Main main, Collection<String> commands) {
+    CommandLine line = new CommandLine(main, new Factory(main.streams));
+    commands.forEach(name -> line.addSubcommand(name, COMMANDS.get(name)));
+    layOutHelp(line);
+    return line;
+  }
+
   /**
-   * Adds the command that is asked for, and only if none is all of them: making one out of its
+   * The command that is asked for alone, and only if none is all of them: making one out of its
    * annotations takes some 10 ms at a start.
    */
-  private static void addCommands(CommandLine line, String[] words) {
+  private static Collection<String> commands(String[] words) {
     Optional<String> asked = Arrays.stream(words).filter(word -> !word.startsWith("-")).findFirst();
-    COMMANDS.forEach((name, command) -> {
-      if (asked.filter(COMMANDS::containsKey).orElse(name).equals(name)) {
-        line.addSubcommand(name, command);
-      }
-    });
+    return asked
+        .filter(COMMANDS::containsKey)
+        .<Collection<String>>map(List::of)
+        .orElse(COMMANDS.keySet());
   }
 
   private static void layOutHelp(CommandLine line) {

@@ -9,13 +9,15 @@ final class ProgressBar implements AutoCloseable {
   // Work that is done sooner shows no bar at all.
   private static final long PATIENCE_NANOS = 300_000_000;
   private static final long BETWEEN_NANOS = 100_000_000;
-  private static final String CLEAR_LINE = "\r\u001b[K";
+  private static final String CLEAR_REST = "\u001b[K";
+  private static final String CLEAR_LINE = "\r" + CLEAR_REST;
 
   private final Streams streams;
   private final String label;
   private final long started = System.nanoTime();
   // The shell's prompt should not follow half a bar.
   private Optional<AtExit> atExit = Optional.empty();
+  private String note = "";
   private long shown;
   private boolean visible;
   private boolean ended;
@@ -31,6 +33,11 @@ final class ProgressBar implements AutoCloseable {
     this.streams = streams;
     this.label = label;
     this.ended = !wanted || !streams.isTerminal(Streams.Kind.ERR);
+  }
+
+  /** What stands behind the bar from now on. */
+  synchronized void note(String text) {
+    note = text;
   }
 
   /** So much of the whole is done; shown from time to time. */
@@ -53,7 +60,8 @@ final class ProgressBar implements AutoCloseable {
     visible = true;
     int filled = (int) (WIDTH * done / total);
     String bar = "#".repeat(filled) + "-".repeat(WIDTH - filled);
-    streams.err().print("\r%s [%s] %3d %%".formatted(label, bar, 100 * done / total));
+    String line = "\r%s [%s] %3d %%".formatted(label, bar, 100 * done / total);
+    streams.err().print(note.isEmpty() ? line : line + "  " + note + CLEAR_REST);
   }
 
   /** Takes the bar away; it comes back with the next update. */

@@ -85,12 +85,15 @@ final class ArchitectureTest {
           .dependOnClassesThat()
           .resideInAPackage("dev.tandem.engine");
 
-  /** So they can be tested, and later scheduled, on a virtual clock without native code. */
+  /** So they can be tested on a virtual clock without native code. */
   @ArchTest
   static final ArchRule bookkeepingOfTheEngineIsPureJava =
       noClasses()
           .that()
-          .resideInAnyPackage("dev.tandem.engine.kv..", "dev.tandem.engine.machine..")
+          .resideInAnyPackage(
+              "dev.tandem.engine.kv..",
+              "dev.tandem.engine.machine..",
+              "dev.tandem.engine.schedule..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("dev.tandem.runtime..");
@@ -107,6 +110,16 @@ final class ArchitectureTest {
                       not(
                           resideInAnyPackage(
                               "dev.tandem.engine.kv..", "dev.tandem.engine.machine.."))));
+
+  @ArchTest
+  static final ArchRule scoresAreArithmeticAlone =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.engine.score..")
+          .should()
+          .dependOnClassesThat(
+              resideInAPackage("dev.tandem..")
+                  .and(not(resideInAPackage("dev.tandem.engine.score.."))));
 
   /** {@code inspect}, {@code tokenize}, {@code --help} and {@code --version} load no library. */
   @ArchTest

@@ -131,6 +131,8 @@ class ErrorsTest {
         "inspect -m",
         "tokenize x -m",
         "logits --tokens 1 -o x -m",
+        "perplexity -m",
+        "perplexity --kl-base",
         "bench model -m"
       })
   void missingModelIsNamed(String words) {

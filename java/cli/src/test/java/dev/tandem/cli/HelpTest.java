@@ -8,24 +8,40 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What {@code --help} says. */
 class HelpTest {
+
+  static List<String> commands() {
+    return List.of(
+        "",
+        "generate",
+        "inspect",
+        "tokenize",
+        "logits",
+        "perplexity",
+        "bench",
+        "bench model",
+        "completion",
+        "synth",
+        "docs");
+  }
 
   private static String help(String command) {
     return ok((command + " --help").strip().split(" ")).out();
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+  @MethodSource("commands")
   void fits80ColumnsAndHasExamples(String command) {
     String help = help(command);
     assertTrue(help.startsWith("Usage: tandem"), help);
@@ -55,20 +71,21 @@ class HelpTest {
   @Test
   void commandsAreListedButForTheHiddenOne() {
     String help = help("");
-    for (String command : new String[] {"generate", "inspect", "tokenize", "logits", "bench"}) {
+    for (String command :
+        List.of("generate", "inspect", "tokenize", "logits", "perplexity", "bench", "completion")) {
       assertTrue(
           Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),
           command);
     }
     assertFalse(help.contains("synth"), help);
+    assertFalse(help.contains("docs"), help);
   }
 
   /**
    * The examples of all commands can be typed as they stand, as far as this goes without the files.
    */
   @ParameterizedTest
-  @ValueSource(
-      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+  @MethodSource("commands")
   void examplesAreParsed(String command) {
     Matcher example =
         Pattern.compile("^  (?:.*\\| )?tandem (.*?)(?:   .*)?$", Pattern.MULTILINE)
@@ -95,6 +112,7 @@ class HelpTest {
     "generate, --temp, 0.8",
     "generate, --top-k, 40",
     "generate, --batch-size, 512",
+    "perplexity, --ctx-size, 512",
     "bench model, --n-prompt, 512",
     "bench model, --n-gen, 64",
     "bench model, --repetitions, 5",

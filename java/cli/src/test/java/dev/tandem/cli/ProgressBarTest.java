@@ -57,6 +57,16 @@ class ProgressBarTest {
   }
 
   @Test
+  void noteStandsBehindTheBar() {
+    try (ProgressBar bar = new ProgressBar(streams(Set.of(Streams.Kind.ERR)), "working")) {
+      bar.note("half of it");
+      bar.show(1, 2);
+      assertTrue(written().endsWith("]  50 %  half of it\u001b[K"), written());
+    }
+    assertTrue(written().endsWith("\u001b[K\r\u001b[K"), written());
+  }
+
+  @Test
   void elsewhereThereIsNone() throws InterruptedException {
     Set<Streams.Kind> others = Set.of(Streams.Kind.IN, Streams.Kind.OUT);
     try (ProgressBar bar = new ProgressBar(streams(others), "working")) {

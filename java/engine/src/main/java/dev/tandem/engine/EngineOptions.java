@@ -25,10 +25,17 @@ public record EngineOptions(
   public static final int DEFAULT_KV_TOKENS = 8192;
   public static final int DEFAULT_STEP_TOKENS = 512;
 
-  /** The usual: tiles, default context, one output per step. */
+  /** So many generations run at the same time; others wait. */
+  public static final int DEFAULT_STEP_OUTPUTS = 16;
+
+  /** The usual: tiles, default context, 16 generations at the same time. */
   public static EngineOptions of(DeviceOptions device) {
     return new EngineOptions(
-        device, WeightStore.Mode.TILES, OptionalInt.empty(), DEFAULT_STEP_TOKENS, 1);
+        device,
+        WeightStore.Mode.TILES,
+        OptionalInt.empty(),
+        DEFAULT_STEP_TOKENS,
+        DEFAULT_STEP_OUTPUTS);
   }
 
   public EngineOptions withWeights(WeightStore.Mode mode) {

@@ -1,23 +1,31 @@
 package dev.tandem.engine;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * How a generation went.
  *
  * @param reason why it ended
- * @param promptTokens tokens read before the first was sampled, those that were in the cache
- *     already not counted
+ * @param stop the stop string that ended it
+ * @param cachedTokens tokens of the context that were in the cache already
+ * @param promptTokens tokens read before the first was sampled, those in the cache not counted
  * @param generatedTokens tokens announced to the listener
- * @param firstToken from the call to the first sampled token: reading the prompt
+ * @param firstToken from the call to the first sampled token: waiting, and reading the prompt
  * @param decode time to generate, from the first sampled token on
  */
 public record Generation(
-    Reason reason, int promptTokens, int generatedTokens, Duration firstToken, Duration decode) {
+    Reason reason,
+    Optional<String> stop,
+    int cachedTokens,
+    int promptTokens,
+    int generatedTokens,
+    Duration firstToken,
+    Duration decode) {
 
   /** Why a generation ended. */
   public enum Reason {
-    /** The model ended its text. */
+    /** The model ended its text, or a stop string did. */
     STOP,
     /** As many tokens as asked for, or the context is full. */
     LENGTH,

@@ -1,6 +1,9 @@
 package dev.tandem.engine;
 
-/** Hears what a generation does, on the thread that called it. */
+/**
+ * Hears what a generation does, on the thread that called it. What it throws ends the generation
+ * and reaches the caller.
+ */
 public interface GenerationListener {
 
   /** So many of the prompt's tokens have been read. */
@@ -10,10 +13,11 @@ public interface GenerationListener {
   default void token(int id) {}
 
   /**
-   * More of the text is complete: whole characters only. Comes after the token that completes them;
-   * what is incomplete at the end comes last, as U+FFFD.
+   * More of the text is complete: whole characters only, and nothing that may be the beginning of a
+   * stop string. Comes after the token that completes them; what is incomplete at the end comes
+   * last, as U+FFFD.
    *
    * @param utf8 holds the text at {@code [offset, offset + length)}; is reused afterwards
    */
-  void text(byte[] utf8, int offset, int length);
+  default void text(byte[] utf8, int offset, int length) {}
 }

@@ -1,6 +1,8 @@
 package dev.tandem.engine;
 
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.text.StopStrings;
+import java.util.List;
 
 /**
  * What to generate.
@@ -9,8 +11,10 @@ import dev.tandem.engine.sample.SamplingOptions;
  *     the context is full
  * @param sampling how tokens are drawn
  * @param ignoreEnd go on when the model ends its text
+ * @param stop strings before which the text ends
  */
-public record GenerationOptions(int maxTokens, SamplingOptions sampling, boolean ignoreEnd) {
+public record GenerationOptions(
+    int maxTokens, SamplingOptions sampling, boolean ignoreEnd, List<String> stop) {
 
   public static final int UNLIMITED = Integer.MAX_VALUE;
 
@@ -18,5 +22,27 @@ public record GenerationOptions(int maxTokens, SamplingOptions sampling, boolean
     if (maxTokens < 0) {
       throw new IllegalArgumentException("tokens to generate: " + maxTokens + " is negative");
     }
+    stop = List.copyOf(stop);
+    if (stop.size() > StopStrings.MOST) {
+      throw new IllegalArgumentException(
+          "stop strings: %d are too many; up to %d are possible"
+              .formatted(stop.size(), StopStrings.MOST));
+    }
+    if (stop.contains("")) {
+      throw new IllegalArgumentException("stop strings: one is empty");
+    }
+  }
+
+  /** Until the model ends its text, or as many tokens. */
+  public static GenerationOptions of(int maxTokens, SamplingOptions sampling) {
+    return new GenerationOptions(maxTokens, sampling, false, List.of());
+  }
+
+  public GenerationOptions ignoringEnd() {
+    return new GenerationOptions(maxTokens, sampling, true, stop);
+  }
+
+  public GenerationOptions stoppingAt(String... strings) {
+    return new GenerationOptions(maxTokens, sampling, ignoreEnd, List.of(strings));
   }
 }

@@ -1,47 +1,67 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.kv.KvSequence;
-import dev.tandem.engine.sample.Sampler;
-import dev.tandem.runtime.AbortFlag;
+import dev.tandem.engine.schedule.Context;
 import dev.tandem.runtime.RuntimeFailure;
-import dev.tandem.text.TextStream;
-import dev.tandem.text.Tokenizer;
-import dev.tandem.text.Vocabulary;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 
 /**
  * A text in the making: its place in the KV cache, and the generation that goes on in it. Each
- * generation continues the text of those before it. Safe for use from many threads: generations of
- * one session follow one another, {@link #cancel} ends the one that goes on, and {@link #reset} and
- * {@link #close} wait for its end.
+ * generation continues the text of those before it.
+ *
+ * <p>Safe for use from many threads, virtual ones included: sessions run at the same time, and
+ * their steps are put together; generations of one session follow one another. Listeners are called
+ * on the thread that called; one that is slow makes its own generation wait and nobody else's.
+ * {@link #cancel}, or interrupting the thread, ends the generation that goes on; {@link #close}
+ * waits for its end. A session that rests may lose its place in the cache to one that needs it; its
+ * text is then read again.
  */
 public final class Session implements AutoCloseable {
 
-  private final Engine engine;
-  private final Tokenizer tokenizer;
-  private final Vocabulary vocabulary;
-  private final KvSequence sequence = new KvSequence();
-  private final AbortFlag abort = new AbortFlag();
-  private final int[] next = new int[1];
-  // The token announced last belongs to the text, but no step has read it yet.
-  private boolean nextIsUnread;
-  private volatile boolean cancelled;
+  private final TandemModel model;
+  private final EngineLoop loop;
+  private final Context context = new Context();
+  private final ReentrantLock turn = new ReentrantLock(true);
+  // Tokens of the context that the text has: what was generated but not heard is not part of it.
+  private volatile int textTokens; // written by who has the turn
+  private volatile Optional<Run> current = Optional.empty();
   private volatile boolean closed;
 
-  Session(TandemModel model) {
-    engine = model.engine();
-    tokenizer = model.tokenizer();
-    vocabulary = tokenizer.vocabulary();
+  Session(TandemModel model, EngineLoop loop) {
+    this.model = model;
+    this.loop = loop;
   }
 
-  /** Tokens in the context. The last one that was generated joins them when the text goes on. */
+  /**
+   * Tokens of the text that are in the cache. The last one that was generated joins them when the
+   * text goes on.
+   */
   public int length() {
-    return sequence.length();
+    return Math.min(textTokens, context.cached());
   }
 
   /** Tokens that the context can hold. */
   public int capacity() {
-    return engine.kvTokens();
+    return model.engine().kvTokens();
+  }
+
+  /**
+   * Continues the text by a prompt, and generates what follows. Names of special tokens in it are
+   * plain text; at the beginning of the text goes what the model wants there (BOS).
+   *
+   * @param text takes the generated text, piece by piece, as it comes
+   */
+  public Generation generate(String prompt, GenerationOptions options, Consumer<String> text) {
+    turn.lock();
+    try {
+      int[] begin = textTokens == 0 ? model.tokenizer().beginTokens() : new int[0];
+      return generate(joined(begin, model.tokenizer().encode(prompt, false)), options, of(text));
+    } finally {
+      turn.unlock();
+    }
   }
 
   /**
@@ -50,165 +70,194 @@ public final class Session implements AutoCloseable {
    * @param prompt token ids, BOS included where the model wants it; at least one
    * @throws EngineException if the prompt does not fit into the context
    * @throws RuntimeFailure if the device fails, or the logits are not finite
-   * @throws IllegalStateException if the session or its model is closed
+   * @throws IllegalStateException if the session or its model is closed, or if a listener of this
+   *     session calls
    */
-  public synchronized Generation generate(
-      int[] prompt, GenerationOptions options, GenerationListener listener) {
-    cancelled = false;
-    abort.clear();
-    if (closed) { // after clearing: close() sets it and then cancels
-      throw new IllegalStateException("the session is closed");
+  public Generation generate(int[] prompt, GenerationOptions options, GenerationListener listener) {
+    return generate(textTokens(), prompt, options, listener);
+  }
+
+  private int textTokens() {
+    turn.lock();
+    try {
+      return textTokens;
+    } finally {
+      turn.unlock();
     }
+  }
+
+  /** Keeps the first tokens of the text, reads a prompt after them, and generates what follows. */
+  private Generation generate(
+      int keep, int[] prompt, GenerationOptions options, GenerationListener listener) {
+    if (current.isPresent() && turn.isHeldByCurrentThread()) {
+      throw new IllegalStateException(
+          "a listener cannot generate in the session that it listens to; use another one");
+    }
+    turn.lock();
+    try {
+      requireFitting(keep, prompt);
+      TokenChannel channel = new TokenChannel(loop::call);
+      Run run = new Run(context, keep, prompt, options, capacity(), model.tokenizer(), channel);
+      current = Optional.of(run);
+      if (closed) { // after telling what is to be cancelled: close() says so and then cancels
+        throw new IllegalStateException("the session is closed");
+      }
+      return new Hearing(run, channel, listener, keep + prompt.length).hear();
+    } finally {
+      current = Optional.empty();
+      turn.unlock();
+      if (closed) {
+        close(); // by a listener, which could not wait for the end
+      }
+    }
+  }
+
+  private void requireFitting(int keep, int[] prompt) {
     if (prompt.length == 0) {
       throw new EngineException("the prompt is empty: at least one token is needed");
     }
-    int used = length() + (nextIsUnread ? 1 : 0);
-    int room = Math.max(0, capacity() - used);
+    int room = Math.max(0, capacity() - keep);
     if (prompt.length > room) {
       throw new EngineException(
           "the prompt has %d tokens, and the context has room for %d (%d, %d in use); choose a larger context (-c) or a shorter prompt"
-              .formatted(prompt.length, room, capacity(), used));
+              .formatted(prompt.length, room, capacity(), keep));
     }
-    Run run = new Run(nextIsUnread ? joined(next[0], prompt) : prompt, options, listener);
-    Generation.Reason reason;
-    try {
-      reason = run.run();
-    } catch (RuntimeFailure e) {
-      if (e.status() != RuntimeFailure.Status.ABORTED) {
-        throw e;
-      }
-      reason = Generation.Reason.CANCELLED;
-    }
-    run.text.finish();
-    return run.result(reason);
   }
 
-  private static int[] joined(int first, int[] others) {
-    int[] all = new int[1 + others.length];
-    all[0] = first;
-    System.arraycopy(others, 0, all, 1, others.length);
+  private static int[] joined(int[] first, int[] second) {
+    int[] all = new int[first.length + second.length];
+    System.arraycopy(first, 0, all, 0, first.length);
+    System.arraycopy(second, 0, all, first.length, second.length);
     return all;
+  }
+
+  private static GenerationListener of(Consumer<String> text) {
+    return new GenerationListener() {
+      @Override
+      public void text(byte[] utf8, int offset, int length) {
+        text.accept(new String(utf8, offset, length, StandardCharsets.UTF_8));
+      }
+    };
   }
 
   /** Ends the generation that goes on, within a chunk of work; without one, does nothing. */
   public void cancel() {
-    cancelled = true;
-    abort.set();
+    current.ifPresent(loop::cancel);
   }
 
-  /** Forgets the context. */
-  public synchronized void reset() {
-    nextIsUnread = false;
-    synchronized (engine) {
-      engine.cache().release(sequence);
+  /** Forgets the text. */
+  public void reset() {
+    turn.lock();
+    try {
+      textTokens = 0;
+      loop.forget(context);
+    } finally {
+      turn.unlock();
     }
   }
 
-  /** Cancels the generation that goes on and gives back the context. */
+  /**
+   * Cancels the generation that goes on, waits for its end, and gives back the context. Called by a
+   * listener of that generation, it happens after the listener has returned.
+   */
   @Override
   public void close() {
     closed = true;
     cancel();
-    synchronized (this) {
+    if (current.isEmpty() || !turn.isHeldByCurrentThread()) {
       reset();
-      abort.close();
     }
   }
 
-  /** One generation. */
-  private final class Run {
-    private final int[] prompt;
-    private final GenerationOptions options;
+  /** Passes on what a generation tells, on the thread that asked for it. */
+  private final class Hearing {
+    private final Run run;
+    private final TokenChannel channel;
     private final GenerationListener listener;
-    private final Sampler sampler;
-    private final TextStream text;
+    private final int promptEnd; // tokens of the text with the prompt
     private final long started = System.nanoTime();
-    private long first;
-    private int read;
+    private int position; // tokens in the cache while the prompt is read, as heard
     private int generated;
+    private boolean interrupted;
+    private Optional<Throwable> thrown = Optional.empty();
 
-    Run(int[] prompt, GenerationOptions options, GenerationListener listener) {
-      this.prompt = prompt;
-      this.options = options;
+    Hearing(Run run, TokenChannel channel, GenerationListener listener, int promptEnd) {
+      this.run = run;
+      this.channel = channel;
       this.listener = listener;
-      this.sampler = new Sampler(options.sampling());
-      this.text = new TextStream(tokenizer, false, listener::text);
-      if (isKnown(prompt[prompt.length - 1])) {
-        text.follow(prompt[prompt.length - 1]);
-      }
+      this.promptEnd = promptEnd;
     }
 
-    Generation.Reason run() {
-      int most = engine.step().capacity().tokens();
-      while (read < prompt.length) {
-        if (cancelled) {
-          return Generation.Reason.CANCELLED;
+    Generation hear() {
+      loop.submit(run);
+      for (; ; ) {
+        TokenChannel.Event event = channel.await();
+        if (event == null) { // interrupted: end it, and come back for the end
+          interrupted = Thread.interrupted();
+          loop.cancel(run);
+        } else if (event.kind == TokenChannel.Kind.END) {
+          return end(event);
+        } else {
+          if (!run.isCancelled()) {
+            pass(event);
+          }
+          channel.release();
         }
-        int count = Math.min(most, prompt.length - read);
-        boolean last = read + count == prompt.length;
-        next[0] = step(prompt, read, count, last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
-        read += count;
-        listener.prompt(read, prompt.length);
       }
-      first = System.nanoTime();
-      return decode();
     }
 
-    private Generation.Reason decode() {
-      while (generated < options.maxTokens()) {
-        if (!options.ignoreEnd() && isEnd(next[0])) {
-          return Generation.Reason.STOP;
+    private void pass(TokenChannel.Event event) {
+      try {
+        if (event.kind == TokenChannel.Kind.PROMPT) {
+          position = event.value;
+          listener.prompt(position - run.cachedBefore(), promptEnd - run.cachedBefore());
+        } else {
+          generated++;
+          listener.token(event.value);
+          passText(event);
         }
-        announce(next[0]);
-        if (generated == options.maxTokens() || length() == capacity()) {
-          return Generation.Reason.LENGTH;
+      } catch (RuntimeException | Error e) {
+        thrown = Optional.of(e);
+        loop.cancel(run);
+      }
+      if (Thread.currentThread().isInterrupted()) {
+        loop.cancel(run);
+      }
+    }
+
+    private void passText(TokenChannel.Event event) {
+      if (event.textLength > 0) {
+        listener.text(event.text, 0, event.textLength);
+      }
+    }
+
+    private Generation end(TokenChannel.Event event) {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+      textTokens = Math.max(run.keep(), position) + generated;
+      if (thrown.isPresent()) {
+        if (thrown.get() instanceof Error error) {
+          throw error;
         }
-        if (cancelled) {
-          return Generation.Reason.CANCELLED;
-        }
-        next[0] = step(next, 0, 1, Engine.Outputs.LAST);
+        throw (RuntimeException) thrown.get();
       }
-      return Generation.Reason.LENGTH;
-    }
-
-    /** Runs a step; returns the sampled token, if there is an output. */
-    private int step(int[] tokens, int from, int count, Engine.Outputs outputs) {
-      synchronized (engine) {
-        engine.begin();
-        int output = engine.add(sequence, tokens, from, count, outputs);
-        engine.run(abort);
-        nextIsUnread = false;
-        return outputs == Engine.Outputs.NONE ? -1 : sampler.sample(engine.step(), output);
+      if (event.failure.isPresent()) {
+        throw event.failure.get();
       }
-    }
-
-    private boolean isEnd(int id) {
-      return isKnown(id) && vocabulary.isEndOfGeneration(id);
-    }
-
-    /** A model may have more rows of logits than its vocabulary has tokens; those print nothing. */
-    private boolean isKnown(int id) {
-      return id >= 0 && id < vocabulary.size();
-    }
-
-    private void announce(int id) {
-      generated++;
-      nextIsUnread = true;
-      listener.token(id);
-      if (isKnown(id)) {
-        text.print(id);
+      TokenChannel.Result result = event.result.orElseThrow();
+      boolean heardAll = generated == result.generated();
+      if (heardAll) {
+        passText(event);
       }
-    }
-
-    Generation result(Generation.Reason reason) {
-      long end = System.nanoTime();
-      long firstAt = first == 0 ? end : first;
       return new Generation(
-          reason,
-          read,
+          heardAll ? result.reason() : Generation.Reason.CANCELLED,
+          heardAll ? result.stop() : Optional.empty(),
+          run.cachedBefore(),
+          Math.max(0, position - run.cachedBefore()),
           generated,
-          Duration.ofNanos(firstAt - started),
-          Duration.ofNanos(end - firstAt));
+          Duration.ofNanos(result.firstNanos() - started),
+          Duration.ofNanos(result.endNanos() - result.firstNanos()));
     }
   }
 }

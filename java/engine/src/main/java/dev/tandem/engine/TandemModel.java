@@ -6,17 +6,19 @@ import dev.tandem.text.Tokenizer;
 import java.nio.file.Path;
 
 /**
- * A model, loaded and ready. Sessions share it: each has its own place in the KV cache, and their
- * steps follow one another.
+ * A model, loaded and ready. Sessions share it: each has its own place in the KV cache, and what
+ * they ask for at the same time is computed together. Safe for use from many threads.
  */
 public final class TandemModel implements AutoCloseable {
 
   private final Engine engine;
   private final Tokenizer tokenizer;
+  private final EngineLoop loop;
 
   private TandemModel(Engine engine, Tokenizer tokenizer) {
     this.engine = engine;
     this.tokenizer = tokenizer;
+    loop = new EngineLoop(engine);
   }
 
   /**
@@ -55,20 +57,20 @@ public final class TandemModel implements AutoCloseable {
     return tokenizer;
   }
 
-  /** The engine, for what goes beyond text. */
+  /** The engine, to ask what it is made of; its steps belong to the sessions. */
   public Engine engine() {
     return engine;
   }
 
   /** A new session with nothing in its context. */
   public Session newSession() {
-    return new Session(this);
+    return new Session(this, loop);
   }
 
+  /** Ends all generations, and gives back all memory. */
   @Override
   public void close() {
-    synchronized (engine) {
-      engine.close();
-    }
+    loop.close();
+    engine.close();
   }
 }

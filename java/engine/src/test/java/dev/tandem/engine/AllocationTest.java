@@ -1,6 +1,7 @@
 package dev.tandem.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import dev.tandem.engine.kv.KvSequence;
@@ -54,6 +55,46 @@ class AllocationTest {
       }
       assertEquals(0, least, "bytes in " + STEPS + " steps");
     }
+  }
+
+  /** A generation, seen from both threads: what its tokens cost beside what the whole costs. */
+  @Test
+  void generatedTokens() {
+    Path file = folder.resolve("tiny.gguf");
+    SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0));
+    EngineOptions options = EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(4 * STEPS);
+    try (TandemModel model = TandemModel.open(file, options);
+        Session session = model.newSession()) {
+      long least = Long.MAX_VALUE;
+      for (int round = 0; round < ROUNDS && least > 0; round++) {
+        long few = generate(session, STEPS);
+        long many = generate(session, 2 * STEPS);
+        // The lists of tokens and of blocks grow by doubling, and are there from then on.
+        least = round == 0 ? least : Math.min(least, Math.max(0, many - few));
+      }
+      assertTrue(least < STEPS, least + " bytes in " + STEPS + " tokens");
+    }
+  }
+
+  private static long generate(Session session, int tokens) {
+    session.reset();
+    GenerationOptions options =
+        GenerationOptions.of(tokens, SamplingOptions.seeded(1)).ignoringEnd();
+    long before = allocated();
+    session.generate(new int[] {5, 6}, options, new GenerationListener() {});
+    return allocated() - before;
+  }
+
+  /** Bytes that this thread and the engine's have allocated so far. */
+  private static long allocated() {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long bytes = threads.getCurrentThreadAllocatedBytes();
+    for (Thread thread : Thread.getAllStackTraces().keySet()) {
+      if (thread.getName().equals("tandem-engine")) {
+        bytes += threads.getThreadAllocatedBytes(thread.threadId());
+      }
+    }
+    return bytes;
   }
 
   private static void decode(

@@ -32,7 +32,7 @@ class FileChangedTest {
   private static final ModelShape SHAPE =
       new ModelShape("cut", 4, 256, 4, 2, 64, 512, 300, 512, 10_000, true, 1e-5f);
   private static final GenerationOptions ENDLESS =
-      new GenerationOptions(GenerationOptions.UNLIMITED, SamplingOptions.greedy(), true);
+      GenerationOptions.of(GenerationOptions.UNLIMITED, SamplingOptions.greedy()).ignoringEnd();
 
   @TempDir private Path folder;
 
@@ -61,7 +61,8 @@ class FileChangedTest {
               RuntimeFailure.class, () -> session.generate(new int[] {1, 270}, ENDLESS, heard));
       assertEquals(RuntimeFailure.Status.FILE_CHANGED, e.status());
       assertTrue(e.getMessage().startsWith(file + ": changed on disk"), e.getMessage());
-      assertEquals(5, heard.tokens.size(), "what was computed of the hole is not announced");
+      // The engine may be some tokens ahead of who listens.
+      assertTrue(heard.tokens.size() >= 5, heard.tokens::toString);
       // Every later run says the same.
       RuntimeFailure again =
           assertThrows(
@@ -74,9 +75,10 @@ class FileChangedTest {
       try (TandemModel model = open(file, mode);
           Session session = model.newSession()) {
         Heard whole = new Heard();
-        GenerationOptions five = new GenerationOptions(5, SamplingOptions.greedy(), true);
-        session.generate(new int[] {1, 270}, five, whole);
-        assertEquals(heard.tokens, whole.tokens, mode.toString());
+        GenerationOptions asMany =
+            GenerationOptions.of(heard.tokens.size(), SamplingOptions.greedy()).ignoringEnd();
+        session.generate(new int[] {1, 270}, asMany, whole);
+        assertEquals(whole.tokens, heard.tokens, "nothing of the hole is announced, " + mode);
       }
     }
   }

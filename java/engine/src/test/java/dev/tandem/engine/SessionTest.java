@@ -37,7 +37,7 @@ class SessionTest {
   private static final EngineOptions OPTIONS =
       EngineOptions.of(DeviceOptions.cpu(2)).withKvTokens(CONTEXT).withStep(16, 1);
   private static final int[] PROMPT = {1, 270, 280, 290, 265};
-  private static final GenerationListener NOBODY = (utf8, offset, length) -> {};
+  private static final GenerationListener NOBODY = new GenerationListener() {};
 
   @TempDir private static Path folder;
 
@@ -137,8 +137,7 @@ class SessionTest {
     try (TandemModel evenModel = TandemModel.open(even, OPTIONS);
         Session even1 = evenModel.newSession()) {
       Heard heard = new Heard();
-      Generation stopped =
-          even1.generate(PROMPT, new GenerationOptions(50, oneOfThree, false), heard);
+      Generation stopped = even1.generate(PROMPT, GenerationOptions.of(50, oneOfThree), heard);
       assertEquals(Generation.Reason.STOP, stopped.reason());
       assertEquals(stopped.generatedTokens(), heard.tokens.size());
       assertFalse(heard.tokens.contains(END), "the end is not announced");
@@ -146,7 +145,7 @@ class SessionTest {
       heard.tokens.clear();
       even1.reset();
       Generation ignored =
-          even1.generate(PROMPT, new GenerationOptions(50, oneOfThree, true), heard);
+          even1.generate(PROMPT, GenerationOptions.of(50, oneOfThree).ignoringEnd(), heard);
       assertEquals(Generation.Reason.LENGTH, ignored.reason());
       assertEquals(50, heard.tokens.size());
       assertEquals(atEnd, heard.tokens.indexOf(END), "the same seed, the same tokens, and on");
@@ -158,7 +157,7 @@ class SessionTest {
             .write(folder.resolve("ends.gguf"));
     try (TandemModel endsModel = TandemModel.open(ends, OPTIONS);
         Session ended = endsModel.newSession()) {
-      GenerationOptions options = new GenerationOptions(5, SamplingOptions.greedy(), false);
+      GenerationOptions options = GenerationOptions.of(5, SamplingOptions.greedy());
       Generation generation = ended.generate(PROMPT, options, NOBODY);
       assertEquals(Generation.Reason.STOP, generation.reason());
       assertEquals(0, generation.generatedTokens());
@@ -188,12 +187,12 @@ class SessionTest {
 
   @Test
   void sameSeedSameTokens() {
-    GenerationOptions options = new GenerationOptions(20, SamplingOptions.seeded(11), true);
+    GenerationOptions options = GenerationOptions.of(20, SamplingOptions.seeded(11)).ignoringEnd();
     List<Integer> first = tokensOf(session, PROMPT, options);
     session.reset();
     assertEquals(first, tokensOf(session, PROMPT, options));
     session.reset();
-    GenerationOptions other = new GenerationOptions(20, SamplingOptions.seeded(12), true);
+    GenerationOptions other = GenerationOptions.of(20, SamplingOptions.seeded(12)).ignoringEnd();
     assertFalse(first.equals(tokensOf(session, PROMPT, other)));
   }
 
@@ -303,17 +302,26 @@ class SessionTest {
     }
   }
 
+  /** A text that rests loses its cache to one that needs it, and goes on as if it had not. */
   @Test
   void cacheFullOfOthers() {
-    try (Session other = model.newSession()) {
-      other.generate(PROMPT, greedy(80), NOBODY);
-      EngineException e =
-          assertThrows(
-              EngineException.class, () -> session.generate(new int[20], greedy(1), NOBODY));
-      assertTrue(e.getMessage().startsWith("the KV cache is full"), e.getMessage());
-    }
+    int[] more = {275};
+    List<Integer> undisturbed = new ArrayList<>(tokensOf(session, PROMPT, greedy(60)));
+    undisturbed.addAll(tokensOf(session, more, greedy(5)));
     session.reset();
-    assertEquals(Generation.Reason.LENGTH, session.generate(PROMPT, greedy(3), NOBODY).reason());
+    try (Session other = model.newSession()) {
+      List<Integer> disturbed = new ArrayList<>(tokensOf(other, PROMPT, greedy(60)));
+      assertEquals(64, other.length());
+      Generation needy = session.generate(new int[40], greedy(3), NOBODY);
+      assertEquals(Generation.Reason.LENGTH, needy.reason());
+      assertEquals(0, other.length());
+      Heard heard = new Heard();
+      Generation again = other.generate(more, greedy(5), heard);
+      assertEquals(0, again.cachedTokens());
+      assertEquals(PROMPT.length + 60 + 1, again.promptTokens());
+      disturbed.addAll(heard.tokens);
+      assertEquals(undisturbed, disturbed);
+    }
   }
 
   @Test
@@ -359,7 +367,7 @@ class SessionTest {
   }
 
   private static GenerationOptions greedy(int most) {
-    return new GenerationOptions(most, SamplingOptions.greedy(), true);
+    return GenerationOptions.of(most, SamplingOptions.greedy()).ignoringEnd();
   }
 
   private static void pause() {

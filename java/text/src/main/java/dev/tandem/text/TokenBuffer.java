@@ -45,6 +45,14 @@ public final class TokenBuffer {
     return ids[index];
   }
 
+  /** Forgets all tokens from this place on. */
+  public void truncate(int size) {
+    if (size < 0 || size > this.size) {
+      throw new IndexOutOfBoundsException("truncate to " + size + " of " + this.size + " tokens");
+    }
+    this.size = size;
+  }
+
   /** Forgets all tokens, keeps the room. */
   public void clear() {
     size = 0;

@@ -6,10 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +17,8 @@ import java.util.Set;
  *
  * <p>Metadata and tensors are declared first; writing then streams each tensor from its source, so
  * that the memory needed does not grow with the model. A file gets its name only when it is whole:
- * until then it has a temporary name in the same folder, and a failed write leaves nothing behind.
+ * until then it has a temporary name in the same folder, and a write that fails, or that the
+ * process does not live to finish, leaves nothing behind.
  */
 public final class GgufWriter {
   private static final int SPLIT_LIMIT = 65_535;
@@ -147,44 +145,19 @@ public final class GgufWriter {
   }
 
   private static void writeAll(Map<Path, Content> contents) {
-    Map<Path, Path> written = new LinkedHashMap<>();
-    try {
+    try (TemporaryFiles temporary = new TemporaryFiles()) {
       for (Map.Entry<Path, Content> content : contents.entrySet()) {
-        Path file = content.getKey();
-        Path temporary = file.resolveSibling("." + file.getFileName() + "." + unique() + ".tmp");
-        written.put(temporary, file);
-        try (FileChannel channel =
-            FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = temporary.create(content.getKey())) {
           content.getValue().writeTo(channel);
         }
       }
-      for (Map.Entry<Path, Path> move : written.entrySet()) {
-        Files.move(
-            move.getKey(),
-            move.getValue(),
-            StandardCopyOption.ATOMIC_MOVE,
-            StandardCopyOption.REPLACE_EXISTING);
-      }
+      temporary.giveNames();
     } catch (IOException e) {
       throw new UncheckedIOException(
           String.join(", ", contents.keySet().stream().map(Path::toString).toList())
               + ": cannot be written: "
               + e.getMessage(),
           e);
-    } finally {
-      written.keySet().forEach(GgufWriter::deleteIfLeft);
-    }
-  }
-
-  private static String unique() {
-    return ProcessHandle.current().pid() + "-" + Long.toHexString(System.nanoTime());
-  }
-
-  private static void deleteIfLeft(Path temporary) {
-    try {
-      Files.deleteIfExists(temporary);
-    } catch (IOException e) {
-      // The write has failed already, and says why; a temporary file stays behind.
     }
   }
 

@@ -1,0 +1,302 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.schedule.Context;
+import dev.tandem.engine.schedule.Scheduler;
+import dev.tandem.runtime.AbortFlag;
+import dev.tandem.runtime.RuntimeFailure;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * The thread that runs a model's steps: takes what sessions ask for, puts it together to steps as
+ * the scheduler decides, runs them, and gives each generation its tokens. Everything of the engine
+ * and of the contexts that are under way belongs to this thread; others leave orders.
+ */
+final class EngineLoop {
+
+  private static final long STEP_NANOS = 200_000_000; // with decoding requests; see Scheduler
+
+  private final Engine engine;
+  private final Scheduler<Run> scheduler;
+  private final AbortFlag abort = new AbortFlag();
+  private final Queue<Runnable> orders = new ConcurrentLinkedQueue<>();
+  private final int[] tokens;
+  private final int[] outputs;
+  private Optional<Thread> thread = Optional.empty(); // guarded by this
+  private boolean closed; // guarded by this
+  private boolean lastWasAborted;
+  private volatile boolean someCancelled;
+  private volatile boolean called; // somebody left an order, or changed what can run
+  private volatile boolean closing;
+
+  EngineLoop(Engine engine) {
+    this.engine = engine;
+    int stepTokens = engine.step().capacity().tokens();
+    int running = engine.step().capacity().outputs();
+    Scheduler.Limits limits =
+        new Scheduler.Limits(stepTokens, running, engine.kvTokens(), STEP_NANOS);
+    scheduler = new Scheduler<>(engine.cache(), limits);
+    tokens = new int[stepTokens];
+    outputs = new int[running];
+  }
+
+  // ---- from any thread ----
+
+  /**
+   * Starts a generation.
+   *
+   * @throws IllegalStateException if the model is closed
+   */
+  void submit(Run run) {
+    order(() -> {
+      Context context = run.context();
+      engine
+          .cache()
+          .truncate(context.sequence(), Math.min(run.keep(), context.sequence().length()));
+      context.ids().truncate(run.keep());
+      context.ids().addAll(run.prompt());
+      context.publish();
+      if (run.isCancelled()) { // so early that nobody looks for it
+        run.end(Generation.Reason.CANCELLED);
+      } else {
+        scheduler.submit(run);
+      }
+    });
+  }
+
+  /** Ends a generation as soon as possible; its channel says when. */
+  void cancel(Run run) {
+    run.cancel();
+    someCancelled = true;
+    if (run.isStoppable()) {
+      abort.set();
+    }
+    call();
+  }
+
+  /** Gives back what a context has in the cache; no generation of it is under way. */
+  void forget(Context context) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      order(() -> {
+        scheduler.forget(context);
+        context.ids().clear();
+        done.complete(null);
+      });
+    }
+    done.join();
+  }
+
+  /** Looks again what can run. */
+  void call() {
+    called = true;
+    Thread sleeping;
+    synchronized (this) {
+      sleeping = thread.orElse(null);
+    }
+    LockSupport.unpark(sleeping);
+  }
+
+  /** Ends all generations, and then the thread. */
+  void close() {
+    Optional<Thread> running;
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      running = thread;
+    }
+    closing = true;
+    abort.set();
+    call();
+    running.ifPresent(EngineLoop::join);
+    abort.close();
+  }
+
+  private synchronized void order(Runnable order) {
+    if (closed) {
+      throw new IllegalStateException(engine.model().name() + " is closed");
+    }
+    orders.add(order);
+    if (thread.isEmpty()) {
+      thread = Optional.of(Thread.ofPlatform().daemon().name("tandem-engine").start(this::work));
+    }
+    call();
+  }
+
+  /** Waits for the end, whatever interrupts: memory that the thread works in is given back next. */
+  private static void join(Thread thread) {
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  // ---- the engine's thread ----
+
+  private void work() {
+    try {
+      while (!closing) {
+        called = false; // before looking: who calls from now on is not missed
+        takeOrders();
+        endCancelled();
+        if (scheduler.plan()) {
+          step();
+        } else {
+          awaitCall();
+        }
+      }
+      finish(Optional.empty());
+    } catch (Throwable e) { // a defect, or no memory: nobody may wait for ever
+      synchronized (this) {
+        closed = true;
+      }
+      finish(Optional.of(new IllegalStateException("the engine has stopped: " + e, e)));
+    }
+  }
+
+  private void awaitCall() {
+    while (!called) {
+      LockSupport.park(this);
+    }
+  }
+
+  private void finish(Optional<RuntimeException> failure) {
+    takeOrders();
+    for (Run run : scheduler.requests()) {
+      scheduler.end(run);
+      failure.ifPresentOrElse(run::fail, () -> run.end(Generation.Reason.CANCELLED));
+    }
+  }
+
+  private void takeOrders() {
+    for (Runnable order = orders.poll(); order != null; order = orders.poll()) {
+      order.run();
+    }
+  }
+
+  private void endCancelled() {
+    if (!someCancelled) {
+      return;
+    }
+    someCancelled = false; // before looking, as above
+    for (Run run : scheduler.requests()) {
+      if (run.isCancelled()) {
+        end(run, Generation.Reason.CANCELLED);
+      }
+    }
+  }
+
+  private void end(Run run, Generation.Reason reason) {
+    scheduler.end(run);
+    run.end(reason);
+  }
+
+  private void step() {
+    try {
+      assemble();
+      long started = System.nanoTime();
+      run();
+      scheduler.ran(System.nanoTime() - started);
+    } catch (RuntimeFailure e) {
+      if (e.status() == RuntimeFailure.Status.ABORTED) {
+        lastWasAborted = true; // those who did not ask for it are in the next step
+      } else {
+        failed(e);
+      }
+      return;
+    } catch (RuntimeException e) {
+      failed(e);
+      return;
+    }
+    lastWasAborted = false;
+    for (int i = 0; i < scheduler.members(); i++) {
+      deliver(scheduler.member(i), scheduler.count(i), outputs[i]);
+    }
+  }
+
+  private void assemble() {
+    engine.begin();
+    for (int i = 0; i < scheduler.members(); i++) {
+      Run run = scheduler.member(i);
+      int count = scheduler.count(i);
+      Context context = run.context();
+      for (int t = 0; t < count; t++) {
+        tokens[t] = context.ids().get(context.sequence().length() + t);
+      }
+      boolean last = count == context.pending();
+      outputs[i] =
+          engine.add(
+              context.sequence(),
+              tokens,
+              0,
+              count,
+              last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
+    }
+  }
+
+  /**
+   * Runs the step. Who is cancelled stops it, even if others are in it, who then lose its time: but
+   * not twice in a row, or a peer who starts and cancels could stop them for ever.
+   */
+  private void run() {
+    boolean stoppable = scheduler.members() == 1 || !lastWasAborted;
+    abort.clear();
+    for (int i = 0; i < scheduler.members(); i++) {
+      Run run = scheduler.member(i);
+      run.setStoppable(stoppable);
+      if (stoppable && run.isCancelled()) {
+        abort.set(); // cancelled while nobody looked
+      }
+    }
+    if (closing) {
+      abort.set();
+    }
+    try {
+      engine.run(abort);
+    } finally {
+      for (int i = 0; i < scheduler.members(); i++) {
+        scheduler.member(i).setStoppable(false);
+      }
+    }
+  }
+
+  private void failed(RuntimeException failure) {
+    if (scheduler.failed()) {
+      Run run = scheduler.member(0);
+      scheduler.end(run);
+      run.fail(failure);
+    }
+  }
+
+  private void deliver(Run run, int count, int output) {
+    Context context = run.context();
+    context.publish();
+    if (context.pending() > 0) {
+      run.readPrompt(count);
+      return;
+    }
+    try {
+      run.sampled(run.sampler().sample(engine.step(), output), count);
+    } catch (RuntimeException e) {
+      run.fail(e);
+    }
+    if (run.hasEnded()) {
+      scheduler.end(run);
+    }
+  }
+}

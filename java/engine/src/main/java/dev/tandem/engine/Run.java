@@ -1,0 +1,189 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.sample.Sampler;
+import dev.tandem.engine.schedule.Context;
+import dev.tandem.engine.schedule.Request;
+import dev.tandem.text.StopStrings;
+import dev.tandem.text.TextStream;
+import dev.tandem.text.Tokenizer;
+import dev.tandem.text.Vocabulary;
+import java.util.Optional;
+
+/**
+ * One generation under way, as the engine's thread sees it: takes the tokens that were read and
+ * sampled, turns them into text, and decides when it ends.
+ */
+final class Run extends Request {
+
+  private static final int UNKNOWN = -1;
+
+  private final TokenChannel channel;
+  private final GenerationOptions options;
+  private final int contextTokens;
+  private final int keep;
+  private final int[] prompt;
+  private final Vocabulary vocabulary;
+  private final Sampler sampler;
+  private final StopStrings stops;
+  private final TextStream text;
+  private TokenChannel.Event event; // being filled in
+  private int generated;
+  private long firstNanos;
+  private boolean ended;
+
+  // Tokens that were in the cache when it began to run; written before the first event.
+  private int cachedBefore = UNKNOWN;
+  private volatile boolean cancelled; // by other threads
+  private volatile boolean stoppable;
+
+  /**
+   * A generation of what follows the first {@code keep} tokens of a context and a prompt.
+   *
+   * @param contextTokens that the context can hold
+   */
+  Run(
+      Context context,
+      int keep,
+      int[] prompt,
+      GenerationOptions options,
+      int contextTokens,
+      Tokenizer tokenizer,
+      TokenChannel channel) {
+    super(context, options.maxTokens());
+    this.channel = channel;
+    this.options = options;
+    this.contextTokens = contextTokens;
+    this.keep = keep;
+    this.prompt = prompt;
+    vocabulary = tokenizer.vocabulary();
+    sampler = new Sampler(options.sampling());
+    stops = new StopStrings(options.stop(), this::append);
+    text = new TextStream(tokenizer, false, stops);
+    int last = prompt[prompt.length - 1];
+    if (isKnown(last)) {
+      text.follow(last);
+    }
+  }
+
+  /** Tokens of the context that stay, before the prompt. */
+  int keep() {
+    return keep;
+  }
+
+  int[] prompt() {
+    return prompt;
+  }
+
+  Sampler sampler() {
+    return sampler;
+  }
+
+  @Override
+  protected boolean isReady() {
+    return channel.hasRoom();
+  }
+
+  // ---- from any thread ----
+
+  /** Asks for its end. */
+  void cancel() {
+    cancelled = true;
+  }
+
+  boolean isCancelled() {
+    return cancelled;
+  }
+
+  /** Whether the step that runs now may be stopped for it. */
+  boolean isStoppable() {
+    return stoppable;
+  }
+
+  /** Tokens that were in the cache when it began to run; known with the first event. */
+  int cachedBefore() {
+    return Math.max(0, cachedBefore);
+  }
+
+  // ---- the engine's thread ----
+
+  void setStoppable(boolean now) {
+    stoppable = now;
+  }
+
+  boolean hasEnded() {
+    return ended;
+  }
+
+  /** So many more tokens of what was pending have been read; others are still to come. */
+  void readPrompt(int count) {
+    int length = context().sequence().length();
+    if (cachedBefore == UNKNOWN) {
+      cachedBefore = length - count;
+    }
+    channel.next(TokenChannel.Kind.PROMPT, length);
+    channel.publish();
+  }
+
+  /** The last of what was pending was read, and a token sampled. */
+  void sampled(int id, int count) {
+    if (firstNanos == 0) {
+      firstNanos = System.nanoTime();
+      readPrompt(count);
+    }
+    if (generated == options.maxTokens()) {
+      end(Generation.Reason.LENGTH);
+    } else if (!options.ignoreEnd() && isKnown(id) && vocabulary.isEndOfGeneration(id)) {
+      end(Generation.Reason.STOP);
+    } else {
+      accept(id);
+    }
+  }
+
+  private void accept(int id) {
+    generated++;
+    context().ids().add(id);
+    event = channel.next(TokenChannel.Kind.TOKEN, id);
+    if (isKnown(id)) {
+      text.print(id);
+    }
+    channel.publish();
+    if (stops.found().isPresent()) {
+      end(Generation.Reason.STOP);
+    } else if (generated == options.maxTokens() || context().sequence().length() == contextTokens) {
+      end(Generation.Reason.LENGTH);
+    }
+  }
+
+  void end(Generation.Reason reason) {
+    event = channel.next(TokenChannel.Kind.END, 0);
+    text.finish();
+    stops.finish();
+    long now = System.nanoTime();
+    event.result =
+        Optional.of(
+            new TokenChannel.Result(
+                reason, stops.found(), generated, firstNanos == 0 ? now : firstNanos, now));
+    ended = true;
+    channel.publish();
+  }
+
+  /** Ends it by a failure, unless it has ended. */
+  void fail(RuntimeException failure) {
+    if (ended) {
+      return;
+    }
+    event = channel.next(TokenChannel.Kind.END, 0);
+    event.failure = Optional.of(failure);
+    ended = true;
+    channel.publish();
+  }
+
+  private void append(byte[] utf8, int offset, int length) {
+    event.append(utf8, offset, length);
+  }
+
+  /** A model may have more rows of logits than its vocabulary has tokens; those print nothing. */
+  private boolean isKnown(int id) {
+    return id >= 0 && id < vocabulary.size();
+  }
+}

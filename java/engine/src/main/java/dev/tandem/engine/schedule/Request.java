@@ -1,0 +1,31 @@
+package dev.tandem.engine.schedule;
+
+/** A text that is to be read and continued. */
+public abstract class Request {
+
+  private final Context context;
+  private final int mostTokens;
+
+  /**
+   * A request that reads what is pending of a context and generates up to so many tokens.
+   *
+   * @param mostTokens may be more than there will be room for
+   */
+  protected Request(Context context, int mostTokens) {
+    this.context = context;
+    this.mostTokens = mostTokens;
+  }
+
+  /** Its text. */
+  public final Context context() {
+    return context;
+  }
+
+  /** Most tokens that the text can come to have in the cache, if nothing limits it. */
+  final long longest() {
+    return (long) context.ids().size() + mostTokens;
+  }
+
+  /** Whether it can take another step's result; one that cannot is left out until it can. */
+  protected abstract boolean isReady();
+}
