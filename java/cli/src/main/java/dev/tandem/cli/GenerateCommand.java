@@ -6,7 +6,6 @@ import dev.tandem.engine.GenerationListener;
 import dev.tandem.engine.GenerationOptions;
 import dev.tandem.engine.Session;
 import dev.tandem.engine.TandemModel;
-import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.text.TokenBuffer;
@@ -15,7 +14,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -47,6 +45,7 @@ final class GenerateCommand implements Callable<Integer> {
   private final Streams streams;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
+  @Mixin private SamplingArguments sampling;
 
   @Parameters(
       arity = "0..1",
@@ -86,29 +85,6 @@ final class GenerateCommand implements Callable<Integer> {
   private Optional<Integer> context = Optional.empty();
 
   @Option(
-      names = "--temp",
-      paramLabel = "T",
-      description = "Temperature: 0 always takes the likeliest token. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "0.8")
-  private double temperature;
-
-  @Option(
-      names = "--top-k",
-      paramLabel = "K",
-      description = "Draw from the K likeliest tokens, 1 to 256. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "40")
-  private int topK;
-
-  @Option(
-      names = {"-s", "--seed"},
-      paramLabel = "N",
-      description = "The same seed gives the same text. Default: another one each time.")
-  private Optional<Long> seed = Optional.empty();
-
-  @Option(names = "--ignore-eos", description = "Go on when the model ends its text.")
-  private boolean ignoreEos;
-
-  @Option(
       names = "--special",
       description = "Read the names of special tokens in the prompt as those tokens.")
   private boolean special;
@@ -136,11 +112,13 @@ final class GenerateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     checkPromptIsNamedOnce();
-    GenerationOptions options = options();
+    SamplingOptions typed = sampling.options();
+    int most = mostTokens();
     EngineOptions engine = engine();
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
     long openNanos = System.nanoTime() - started;
+    SamplingArguments.check(typed, opened);
     String prompt = prompt();
     warn(opened);
     started = System.nanoTime();
@@ -148,6 +126,8 @@ final class GenerateCommand implements Callable<Integer> {
         TandemModel loaded = TandemModel.load(opened, engine, loading::update);
         Session session = loaded.newSession()) {
       loading.hide();
+      GenerationOptions options =
+          new GenerationOptions(most, sampling.of(typed, loaded), sampling.ignoreEos());
       GenerationReport report =
           new GenerationReport(loaded, options.sampling(), openNanos + System.nanoTime() - started);
       if (!quiet) {
@@ -275,21 +255,11 @@ final class GenerateCommand implements Callable<Integer> {
     return tokens.toArray();
   }
 
-  private GenerationOptions options() {
+  private int mostTokens() {
     if (predict < UNTIL_END) {
       throw Failure.value("-n", predict, "from 0 on, or -1 until the text ends");
     }
-    if (!(temperature >= 0 && Double.isFinite(temperature))) {
-      throw Failure.value("--temp", temperature, "from 0 on; 0 always takes the likeliest token");
-    }
-    if (topK < 1 || topK > StepBlock.CANDIDATES) {
-      throw Failure.value("--top-k", topK, "from 1 to " + StepBlock.CANDIDATES);
-    }
-    long number = seed.orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(1 << 30));
-    return new GenerationOptions(
-        predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict,
-        new SamplingOptions(temperature, topK, number),
-        ignoreEos);
+    return predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict;
   }
 
   private EngineOptions engine() {

@@ -79,6 +79,13 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
     document.put("ids", ids);
     document.put("temperature", sampling.temperature());
     document.put("top_k", sampling.topK());
+    document.put("top_p", sampling.topP());
+    document.put("min_p", sampling.minP());
+    document.put("typical", sampling.typical());
+    document.put("repeat_penalty", sampling.penalties().repeat());
+    document.put("presence_penalty", sampling.penalties().presence());
+    document.put("frequency_penalty", sampling.penalties().frequency());
+    document.put("repeat_last_n", sampling.penalties().lastTokens());
     document.put("seed", sampling.seed());
     document.put("context", engine.kvTokens());
     document.put("device", "cpu");

@@ -8,6 +8,8 @@ import dev.tandem.engine.program.ProgramCompiler;
 import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.program.WeightStore;
+import dev.tandem.engine.sample.Sampler;
+import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.model.graph.OperatorGraph;
 import dev.tandem.runtime.AbortFlag;
@@ -119,7 +121,8 @@ public final class Engine implements AutoCloseable {
   }
 
   private static StepCapacity stepCapacity(EngineOptions options, int blocks) {
-    return new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+    return new StepCapacity(
+        options.stepTokens(), options.stepOutputs(), blocks, SamplingOptions.MOST_ADJUSTMENTS);
   }
 
   /** Chooses the size of the KV cache, so that everything fits; nothing is allocated yet. */
@@ -284,6 +287,29 @@ public final class Engine implements AutoCloseable {
     pendingCount = 0;
   }
 
+  /**
+   * Makes the draws from whole rows of logits that samplers asked for since the step ran. One that
+   * was aborted can be repeated.
+   */
+  public void pick(AbortFlag flag) {
+    requireOpen();
+    step.seal();
+    compiled.pick(flag);
+  }
+
+  /**
+   * The next token for an output of the step that has run, by candidates or by a {@link #pick}. For
+   * several outputs {@link Sampler#sample} each, and make their draws at once.
+   */
+  public int sample(Sampler sampler, int output, AbortFlag flag) {
+    int token = sampler.sample(step, output);
+    if (token != Sampler.PENDING) {
+      return token;
+    }
+    pick(flag);
+    return sampler.picked(step);
+  }
+
   private void requireOpen() {
     if (closed) {
       throw new IllegalStateException(model.name() + " is closed");
@@ -295,7 +321,10 @@ public final class Engine implements AutoCloseable {
     return compiled.vocabulary();
   }
 
-  /** Copies an output's logits of the last step into a direct buffer: float32, native order. */
+  /**
+   * Copies an output's logits of the last step into a direct buffer: float32, native order. They
+   * are the model's, but for the tokens that a {@link Sampler} gave penalties or biases.
+   */
   public void readLogits(int output, ByteBuffer destination) {
     requireOpen();
     compiled.readLogits(output, destination);

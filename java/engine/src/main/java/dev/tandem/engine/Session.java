@@ -131,7 +131,8 @@ public final class Session implements AutoCloseable {
       this.prompt = prompt;
       this.options = options;
       this.listener = listener;
-      this.sampler = new Sampler(options.sampling());
+      this.sampler = new Sampler(options.sampling(), engine.vocabulary());
+      sampler.accept(prompt);
       this.text = new TextStream(tokenizer, false, listener::text);
       if (isKnown(prompt[prompt.length - 1])) {
         text.follow(prompt[prompt.length - 1]);
@@ -176,9 +177,13 @@ public final class Session implements AutoCloseable {
       synchronized (engine) {
         engine.begin();
         int output = engine.add(sequence, tokens, from, count, outputs);
+        boolean drawn = outputs != Engine.Outputs.NONE;
+        if (drawn) {
+          sampler.adjust(engine.step(), output);
+        }
         engine.run(abort);
         nextIsUnread = false;
-        return outputs == Engine.Outputs.NONE ? -1 : sampler.sample(engine.step(), output);
+        return drawn ? engine.sample(sampler, output, abort) : -1;
       }
     }
 
@@ -194,6 +199,7 @@ public final class Session implements AutoCloseable {
     private void announce(int id) {
       generated++;
       nextIsUnread = true;
+      sampler.accept(id);
       listener.token(id);
       if (isKnown(id)) {
         text.print(id);
