@@ -8,6 +8,8 @@ import dev.tandem.engine.program.ProgramCompiler;
 import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.program.WeightStore;
+import dev.tandem.engine.sample.Sampler;
+import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.model.graph.OperatorGraph;
 import dev.tandem.runtime.AbortFlag;
@@ -124,7 +126,8 @@ public final class Engine implements AutoCloseable {
   }
 
   private static StepCapacity stepCapacity(EngineOptions options, int blocks) {
-    return new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+    return new StepCapacity(
+        options.stepTokens(), options.stepOutputs(), blocks, SamplingOptions.MOST_ADJUSTMENTS);
   }
 
   /** The context that was asked for, or else what the model was trained for, within reason. */
@@ -304,6 +307,29 @@ public final class Engine implements AutoCloseable {
     pendingCount = 0;
   }
 
+  /**
+   * Makes the draws from whole rows of logits that samplers asked for since the step ran. One that
+   * was aborted can be repeated.
+   */
+  public void pick(AbortFlag flag) {
+    requireOpen();
+    step.seal();
+    compiled.pick(flag);
+  }
+
+  /**
+   * The next token for an output of the step that has run, by candidates or by a {@link #pick}. For
+   * several outputs {@link Sampler#sample} each, and make their draws at once.
+   */
+  public int sample(Sampler sampler, int output, AbortFlag flag) {
+    int token = sampler.sample(step, output);
+    if (token != Sampler.PENDING) {
+      return token;
+    }
+    pick(flag);
+    return sampler.picked(step);
+  }
+
   private void requireOpen() {
     if (closed) {
       throw new IllegalStateException(model.name() + " is closed");
@@ -315,7 +341,10 @@ public final class Engine implements AutoCloseable {
     return compiled.vocabulary();
   }
 
-  /** Copies an output's logits of the last step into a direct buffer: float32, native order. */
+  /**
+   * Copies an output's logits of the last step into a direct buffer: float32, native order. They
+   * are the model's, but for the tokens that a {@link Sampler} gave penalties or biases.
+   */
   public void readLogits(int output, ByteBuffer destination) {
     requireOpen();
     compiled.readLogits(output, destination);
