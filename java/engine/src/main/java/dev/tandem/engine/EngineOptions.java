@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.machine.HostResources;
 import dev.tandem.engine.program.WeightStore;
 import dev.tandem.runtime.DeviceOptions;
 import java.util.OptionalInt;
@@ -27,6 +28,11 @@ public record EngineOptions(
 
   /** So many generations run at the same time; others wait. */
   public static final int DEFAULT_STEP_OUTPUTS = 16;
+
+  /** The usual, on the CPU of this machine: a thread per core that this process may use. */
+  public static EngineOptions ofThisMachine() {
+    return of(DeviceOptions.cpu(HostResources.ofThisMachine().computeThreads()));
+  }
 
   /** The usual: tiles, default context, 16 generations at the same time. */
   public static EngineOptions of(DeviceOptions device) {

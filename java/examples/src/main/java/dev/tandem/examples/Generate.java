@@ -5,9 +5,7 @@ import dev.tandem.engine.Generation;
 import dev.tandem.engine.GenerationOptions;
 import dev.tandem.engine.Session;
 import dev.tandem.engine.TandemModel;
-import dev.tandem.engine.machine.HostResources;
 import dev.tandem.engine.sample.SamplingOptions;
-import dev.tandem.runtime.DeviceOptions;
 import java.nio.file.Path;
 
 /** Continues a text, and prints it as it comes. */
@@ -15,9 +13,7 @@ public final class Generate {
 
   public static void main(String[] arguments) {
     Path file = Path.of(arguments[0]);
-    int threads = HostResources.ofThisMachine().computeThreads();
-    EngineOptions options = EngineOptions.of(DeviceOptions.cpu(threads));
-    try (TandemModel model = TandemModel.open(file, options);
+    try (TandemModel model = TandemModel.open(file, EngineOptions.ofThisMachine());
         Session session = model.newSession()) {
       String prompt = "Once upon a time";
       System.out.print(prompt);
