@@ -51,6 +51,7 @@ public final class Main implements Callable<Integer> {
     COMMANDS.put("generate", GenerateCommand.class);
     COMMANDS.put("inspect", InspectCommand.class);
     COMMANDS.put("tokenize", TokenizeCommand.class);
+    COMMANDS.put("template", TemplateCommand.class);
     COMMANDS.put("logits", LogitsCommand.class);
     COMMANDS.put("bench", BenchCommand.class);
     COMMANDS.put("synth", SynthCommand.class);

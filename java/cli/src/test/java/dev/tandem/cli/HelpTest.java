@@ -25,7 +25,17 @@ class HelpTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+      strings = {
+        "",
+        "generate",
+        "inspect",
+        "tokenize",
+        "template",
+        "logits",
+        "bench",
+        "bench model",
+        "synth"
+      })
   void fits80ColumnsAndHasExamples(String command) {
     String help = help(command);
     assertTrue(help.startsWith("Usage: tandem"), help);
@@ -55,7 +65,8 @@ class HelpTest {
   @Test
   void commandsAreListedButForTheHiddenOne() {
     String help = help("");
-    for (String command : new String[] {"generate", "inspect", "tokenize", "logits", "bench"}) {
+    for (String command :
+        new String[] {"generate", "inspect", "tokenize", "template", "logits", "bench"}) {
       assertTrue(
           Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),
           command);
@@ -68,7 +79,17 @@ class HelpTest {
    */
   @ParameterizedTest
   @ValueSource(
-      strings = {"", "generate", "inspect", "tokenize", "logits", "bench", "bench model", "synth"})
+      strings = {
+        "",
+        "generate",
+        "inspect",
+        "tokenize",
+        "template",
+        "logits",
+        "bench",
+        "bench model",
+        "synth"
+      })
   void examplesAreParsed(String command) {
     Matcher example =
         Pattern.compile("^  (?:.*\\| )?tandem (.*?)(?:   .*)?$", Pattern.MULTILINE)
@@ -81,6 +102,7 @@ class HelpTest {
                   example
                       .group(1)
                       .replace("model.gguf", "/no/model.gguf")
+                      .replace("messages.json", "/no/messages.json")
                       .replace("-o ", "-o /no/"));
       String[] words = word.results().map(r -> r.group().replace("\"", "")).toArray(String[]::new);
       int code = Tandem.run(words).code();
