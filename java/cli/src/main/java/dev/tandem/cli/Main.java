@@ -53,6 +53,7 @@ public final class Main implements Callable<Integer> {
     COMMANDS.put("generate", GenerateCommand.class);
     COMMANDS.put("inspect", InspectCommand.class);
     COMMANDS.put("tokenize", TokenizeCommand.class);
+    COMMANDS.put("template", TemplateCommand.class);
     COMMANDS.put("logits", LogitsCommand.class);
     COMMANDS.put("perplexity", PerplexityCommand.class);
     COMMANDS.put("bench", BenchCommand.class);

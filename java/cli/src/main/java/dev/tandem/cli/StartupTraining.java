@@ -1,8 +1,14 @@
 package dev.tandem.cli;
 
+import dev.tandem.text.chat.ChatMessage;
+import dev.tandem.text.chat.ChatOptions;
+import dev.tandem.text.chat.ChatTemplate;
+import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.util.List;
 import java.util.Set;
 
@@ -22,17 +28,32 @@ final class StartupTraining {
           List.of("inspect"),
           List.of("inspect", "--json"),
           List.of("tokenize", "Once upon a time"),
+          List.of("template"),
           List.of("--version"),
           List.of("--help"));
+
+  private static final String MESSAGES = "[{\"role\": \"user\", \"content\": \"Hi\"}]";
+
+  /** The built-in model has no chat template; what others' have in common. */
+  private static final String TEMPLATE =
+      """
+      {%- if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% else %}
+      {%- set rest = messages %}{% endif %}
+      {%- for message in rest -%}
+      {{ '<|' + message.role + '|>' ~ message['content'] | trim }}{{ eos_token if loop.last }}
+      {%- endfor %}{% if add_generation_prompt and tools is not defined %}{{ '<|assistant|>' }}{% endif %}
+      """;
 
   private StartupTraining() {}
 
   /** Runs the commands; exits with 1 if one of them fails. */
   public static void main(String[] arguments) {
     OutputStream nowhere = OutputStream.nullOutputStream();
-    Streams streams =
-        new Streams(InputStream.nullInputStream(), nowhere, new PrintStream(nowhere), Set.of());
+    ChatTemplate.of(TEMPLATE, "<s>", "</s>")
+        .render(List.of(ChatMessage.user("Hi")), ChatOptions.at(Clock.systemDefaultZone()));
     for (List<String> command : COMMANDS) {
+      InputStream in = new ByteArrayInputStream(MESSAGES.getBytes(StandardCharsets.UTF_8));
+      Streams streams = new Streams(in, nowhere, new PrintStream(nowhere), Set.of());
       int code = Main.run(streams, command.toArray(String[]::new));
       if (code != 0) {
         System.out.println("tandem " + String.join(" ", command) + ": exit code " + code);

@@ -55,7 +55,8 @@ final class TextInput {
     return new String(bytes, StandardCharsets.UTF_8);
   }
 
-  private static String name(Optional<Path> file) {
+  /** What to call a file, or standard input. */
+  static String name(Optional<Path> file) {
     return file.map(Path::toString).orElse("standard input");
   }
 }

@@ -121,7 +121,10 @@ final class ArchitectureTest {
               resideInAPackage("dev.tandem..")
                   .and(not(resideInAPackage("dev.tandem.engine.score.."))));
 
-  /** {@code inspect}, {@code tokenize}, {@code --help} and {@code --version} load no library. */
+  /**
+   * {@code inspect}, {@code tokenize}, {@code template}, {@code --help} and {@code --version} load
+   * no library.
+   */
   @ArchTest
   static final ArchRule commandsThatOnlyReadDoNotTouchTheDevice =
       noClasses()
@@ -129,6 +132,8 @@ final class ArchitectureTest {
           .haveSimpleNameStartingWith("Inspect")
           .or()
           .haveSimpleNameStartingWith("Tokenize")
+          .or()
+          .haveSimpleNameStartingWith("Template")
           .or()
           .haveSimpleNameStartingWith("Synth")
           .should()
@@ -163,6 +168,30 @@ final class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAPackage("org.bytedeco..");
+
+  /** What reads strangers' templates is in one place, and loaded by nobody else. */
+  @ArchTest
+  static final ArchRule templatesAreReadInOnePlace =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("dev.tandem.text.chat..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "com.hubspot..", "jinjava..", "com.google..", "com.fasterxml.jackson.databind..");
+
+  /** No name in a template leads to Java: nothing there could follow it. */
+  @ArchTest
+  static final ArchRule templatesDoNotReflect =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.text.chat..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("java.lang.reflect..", "java.lang.invoke..")
+          .orShould()
+          .dependOnClassesThat()
+          .areAssignableTo(ClassLoader.class);
 
   /**
    * Configuration comes by arguments. The loader asks where it may unpack, the CLI what people set.

@@ -72,7 +72,15 @@ class HelpTest {
   void commandsAreListedButForTheHiddenOne() {
     String help = help("");
     for (String command :
-        List.of("generate", "inspect", "tokenize", "logits", "perplexity", "bench", "completion")) {
+        List.of(
+            "generate",
+            "inspect",
+            "tokenize",
+            "template",
+            "logits",
+            "perplexity",
+            "bench",
+            "completion")) {
       assertTrue(
           Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),
           command);
@@ -98,6 +106,7 @@ class HelpTest {
                   example
                       .group(1)
                       .replace("model.gguf", "/no/model.gguf")
+                      .replace("messages.json", "/no/messages.json")
                       .replace("-o ", "-o /no/"));
       String[] words = word.results().map(r -> r.group().replace("\"", "")).toArray(String[]::new);
       int code = Tandem.run(words).code();

@@ -9,6 +9,10 @@ import java.util.List;
  * Finds the tokens that are matched as they are written, before any merging: user-defined ones
  * everywhere, control tokens where the text may be trusted. Of several that begin at one place the
  * longest wins, and the leftmost place comes first.
+ *
+ * <p>Files call some tokens user-defined that steer the model, as gemma-4's {@code <|tool_call>}
+ * and an old converter's {@code <|User|>}: those that look like it, by their bars, are matched in
+ * trusted text only.
  */
 final class SpecialTokenMatcher {
   private static final int NONE = -1;
@@ -19,6 +23,9 @@ final class SpecialTokenMatcher {
   private final int[] sorted;
 
   private final BitSet firstBytes = new BitSet(256);
+
+  /** Those that are matched in any text. */
+  private final BitSet everywhere = new BitSet();
 
   SpecialTokenMatcher(Vocabulary vocabulary) {
     this.vocabulary = vocabulary;
@@ -43,7 +50,22 @@ final class SpecialTokenMatcher {
     }
     for (int id : sorted) {
       firstBytes.set(pieces.bytes()[pieces.start(id)] & 0xFF);
+      if (vocabulary.type(id) == TokenType.USER_DEFINED && !isMarkup(vocabulary.text(id))) {
+        everywhere.set(id);
+      }
     }
+  }
+
+  /** Whether a text looks like {@code <|name|>}, with a bar at one end at least. */
+  private static boolean isMarkup(String text) {
+    return text.length() > 3
+        && text.startsWith("<")
+        && text.endsWith(">")
+        && (isBar(text.charAt(1)) || isBar(text.charAt(text.length() - 2)));
+  }
+
+  private static boolean isBar(char c) {
+    return c == '|' || c == '\uFF5C';
   }
 
   private static boolean isMatched(TokenType type) {
@@ -70,7 +92,7 @@ final class SpecialTokenMatcher {
     for (int length = 0; low < high; length++) {
       // Here low to high share `length` bytes with the text; those that end there come first.
       while (low < high && vocabulary.byteLength(sorted[low]) == length) {
-        if (at + length <= trustedTo || vocabulary.type(sorted[low]) == TokenType.USER_DEFINED) {
+        if (at + length <= trustedTo || everywhere.get(sorted[low])) {
           longest = sorted[low];
         }
         low++;

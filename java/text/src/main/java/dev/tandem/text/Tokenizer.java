@@ -81,6 +81,23 @@ public final class Tokenizer {
   }
 
   /**
+   * The tokens of a chat template's prompt: those of its parts, and before them what the model
+   * expects before any prompt, unless the template wrote that itself.
+   */
+  public int[] encodeChat(List<TextSpan> prompt) {
+    int[] ids = encode(prompt);
+    boolean begun =
+        ids.length >= beginTokens.length
+            && Arrays.equals(ids, 0, beginTokens.length, beginTokens, 0, beginTokens.length);
+    TokenBuffer out = new TokenBuffer();
+    if (!begun) {
+      out.addAll(beginTokens);
+    }
+    out.addAll(ids);
+    return out.toArray();
+  }
+
+  /**
    * Appends the tokens of a text in parts.
    *
    * @throws IllegalArgumentException if the text takes more than 2 GiB

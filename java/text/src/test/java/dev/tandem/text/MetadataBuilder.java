@@ -10,26 +10,26 @@ import java.util.List;
 import java.util.Map;
 
 /** Metadata made by hand; keys are without their {@code tokenizer.ggml.}. */
-final class MetadataBuilder {
+public final class MetadataBuilder {
   private final Map<String, GgufValue> values = new LinkedHashMap<>();
 
-  MetadataBuilder set(String key, String value) {
+  public MetadataBuilder set(String key, String value) {
     return put(key, new GgufValue.TextValue(value));
   }
 
-  MetadataBuilder set(String key, boolean value) {
+  public MetadataBuilder set(String key, boolean value) {
     return put(key, new GgufValue.BoolValue(value));
   }
 
-  MetadataBuilder set(String key, long value) {
+  public MetadataBuilder set(String key, long value) {
     return put(key, new GgufValue.IntValue(GgufType.INT64, value));
   }
 
-  MetadataBuilder set(String key, List<String> values) {
+  public MetadataBuilder set(String key, List<String> values) {
     return put(key, new GgufValue.TextArray(StringTable.of(values)));
   }
 
-  MetadataBuilder set(String key, int... values) {
+  public MetadataBuilder set(String key, int... values) {
     long[] wide = new long[values.length];
     for (int i = 0; i < wide.length; i++) {
       wide[i] = values[i];
@@ -37,26 +37,26 @@ final class MetadataBuilder {
     return put(key, GgufValue.IntArray.of(GgufType.INT32, wide));
   }
 
-  MetadataBuilder set(String key, float... values) {
+  public MetadataBuilder set(String key, float... values) {
     return put(key, new GgufValue.Float32Array(values));
   }
 
-  MetadataBuilder remove(String key) {
+  public MetadataBuilder remove(String key) {
     values.remove("tokenizer.ggml." + key);
     return this;
   }
 
   /** {@code general.name}, which some rules go by. */
-  MetadataBuilder name(String name) {
+  public MetadataBuilder name(String name) {
     values.put("general.name", new GgufValue.TextValue(name));
     return this;
   }
 
-  GgufMetadata build() {
+  public GgufMetadata build() {
     return new GgufMetadata(Path.of("hand-made.gguf"), values);
   }
 
-  Tokenizer tokenizer() {
+  public Tokenizer tokenizer() {
     return Tokenizer.of(build());
   }
 

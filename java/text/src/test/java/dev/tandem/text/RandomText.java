@@ -4,7 +4,7 @@ import java.util.Random;
 import java.util.stream.LongStream;
 
 /** Texts that try a tokenizer hard: words, runs, every kind of space, scripts, halves of emoji. */
-final class RandomText {
+public final class RandomText {
   private static final String[] PARTS =
       ("the¦The¦THE¦hello¦world¦ing¦Straße¦naïve¦don't¦I'LL¦we'Ve¦'s¦'S¦'\u017F¦'re¦"
            + "'D¦''¦\"¦`¦x¦é¦e\u0301¦\u0301¦\u0300\u0301¦нещо¦НЕЩО¦На¦Ωmega¦ελληνικά¦עברית¦"
@@ -23,17 +23,17 @@ final class RandomText {
 
   private final Random random;
 
-  RandomText(long seed) {
+  public RandomText(long seed) {
     random = new Random(seed);
   }
 
   /** Seeds for a parameterised test, the same in every run. */
-  static LongStream seeds(int count) {
+  public static LongStream seeds(int count) {
     return LongStream.range(1, count + 1);
   }
 
   /** A text of up to so many parts. */
-  String next(int parts) {
+  public String next(int parts) {
     StringBuilder text = new StringBuilder();
     for (int i = random.nextInt(parts + 1); i > 0; i--) {
       int kind = random.nextInt(20);

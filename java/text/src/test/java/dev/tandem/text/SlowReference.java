@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
  * The tokenizers once more, as a textbook has them: strings, maps, {@link Pattern}, and a search
  * through all pairs before every merge.
  */
-final class SlowReference {
+public final class SlowReference {
   private static final List<String> LETTERS = letters();
 
   private final Map<String, Integer> text = new HashMap<>();
@@ -210,7 +210,7 @@ final class SlowReference {
   }
 
   /** The letter of a byte in GPT-2's alphabet. */
-  static String letter(int b) {
+  public static String letter(int b) {
     return LETTERS.get(b);
   }
 

@@ -77,6 +77,25 @@ class SpecialTokensTest {
     assertEquals("a[<<]b[  ] c", encoded("a<<b   c", true));
   }
 
+  /** As gemma-4's {@code <|tool_call>}: the file calls it user-defined, but it steers the model. */
+  @Test
+  void userDefinedTokensWithBarsAreParsedOnlyOnRequest() {
+    MetadataBuilder metadata = bytes();
+    var tokens = new ArrayList<String>();
+    metadata.build().strings("tokenizer.ggml.tokens").forEach(tokens::add);
+    for (String name : List.of("<|User|>", "<|call>", "<call|>", "<\uFF5Ccall\uFF5C>")) {
+      tokens.set(259, name);
+      Tokenizer tokenizer = metadata.set("tokens", tokens).tokenizer();
+      assertEquals("[" + name + "]", shown(tokenizer, tokenizer.encode(name, true)));
+      assertFalse(Arrays.stream(tokenizer.encode(name, false)).anyMatch(id -> id == 259), name);
+    }
+    for (String name : List.of("<think>", "<b>", "<|>", "[PAD1]", "||", "<|x", "x|>")) {
+      tokens.set(259, name);
+      Tokenizer tokenizer = metadata.set("tokens", tokens).tokenizer();
+      assertEquals("[" + name + "]", shown(tokenizer, tokenizer.encode(name, false)));
+    }
+  }
+
   @Test
   void whatAUserTypesIsNeverAControlToken() {
     Tokenizer tokenizer = bytes().tokenizer();

@@ -17,7 +17,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /** The test data that is not part of the project; without it a test is skipped. */
-final class TestData {
+public final class TestData {
   private static final String SEPARATOR = "\n__ggml_vocab_test__\n";
 
   private TestData() {}
@@ -34,16 +34,21 @@ final class TestData {
         .findFirst();
   }
 
+  /** A file of the test data, if it is there. */
+  public static Optional<Path> find(String name) {
+    return folder().map(path -> path.resolve(name)).filter(Files::exists);
+  }
+
   /** A file of the test data; skips the test if it is not there. */
-  static Path file(String name) {
-    Optional<Path> file = folder().map(path -> path.resolve(name)).filter(Files::exists);
+  public static Path file(String name) {
+    Optional<Path> file = find(name);
     assumeTrue(
         file.isPresent(), "skipped: no " + name + " in $TANDEM_TEST_DATA or in ../shared/data");
     return file.get();
   }
 
   /** All vocabularies for which there are vectors. */
-  static List<String> vocabularies() {
+  public static List<String> vocabularies() {
     return List.of(
         "deepseek-coder",
         "deepseek-llm",
@@ -70,7 +75,7 @@ final class TestData {
   }
 
   /** The metadata of a vocabulary. */
-  static GgufMetadata vocabulary(String name) {
+  public static GgufMetadata vocabulary(String name) {
     Path file =
         name.equals("smollm")
             ? file("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")

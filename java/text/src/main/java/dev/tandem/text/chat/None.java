@@ -1,0 +1,6 @@
+package dev.tandem.text.chat;
+
+/** The value {@code none} of a template. */
+enum None {
+  NONE
+}
