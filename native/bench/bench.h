@@ -100,16 +100,21 @@ class Rig {
     return index;
   }
   int32_t f32(int64_t rows, int64_t columns) { return tensor(TD_F32, TD_PLAIN, rows, columns); }
-  int32_t i32(const std::vector<int32_t>& values) {
-    const int32_t index = tensor(TD_I32, TD_PLAIN, static_cast<int64_t>(values.size()), 1);
-    memcpy(data(last_), values.data(), values.size() * sizeof(int32_t));
-    return index;
-  }
+  int32_t floats(const std::vector<float>& values, int64_t columns) { return filled(TD_F32, values, columns); }
+  int32_t i32(const std::vector<int32_t>& values, int64_t columns = 1) { return filled(TD_I32, values, columns); }
+  int32_t f64(const std::vector<double>& row) { return filled(TD_F64, row, static_cast<int64_t>(row.size())); }
   void extent(int64_t rows) { ok(td_program_extent(program_, i32({static_cast<int32_t>(rows)}))); }
   void finish() { ok(td_program_finish(program_)); }
   void run() const { ok(td_program_run(program_, 0)); }
 
  private:
+  template <class T>
+  int32_t filled(int32_t type, const std::vector<T>& values, int64_t columns) {
+    const int32_t index = tensor(type, TD_PLAIN, static_cast<int64_t>(values.size()) / columns, columns);
+    memcpy(data(last_), values.data(), values.size() * sizeof(T));
+    return index;
+  }
+
   int64_t device_, buffer_, program_;
   int64_t end_ = 0, last_ = 0;
 };

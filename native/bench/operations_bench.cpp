@@ -49,23 +49,52 @@ void rmsNorm(benchmark::State& state, td_isa isa) {
   rate(state, "Gelement", static_cast<double>(x.size()));
 }
 
-// The vocabulary of Llama 3, 256 candidates.
-void select(benchmark::State& state, td_isa isa, int threads, int64_t rows) {
-  constexpr int64_t kVocabulary = 128'256;
-  Rig rig(isa, threads, rows * kVocabulary * 4 + rows * 257 * 8 + 8192);
-  const int32_t logits = rig.f32(rows, kVocabulary);
+constexpr int64_t kSmallVocabulary = 49'152, kLargeVocabulary = 128'256;  // of SmolLM2, of Llama 3
+
+// Rows of logits at the start of the rig's memory, all between 0 and 16.
+int32_t spreadLogits(Rig& rig, int64_t rows, int64_t vocabulary) {
+  const int32_t logits = rig.f32(rows, vocabulary);
   uint64_t random = 1;
-  for (int64_t i = 0; i < rows * kVocabulary; ++i) {
+  for (int64_t i = 0; i < rows * vocabulary; ++i) {
     random = random * 6364136223846793005u + 1442695040888963407u;
     const float value = static_cast<float>(random >> 40) * 0x1p-20f;
     memcpy(rig.data(i * 4), &value, sizeof value);
   }
+  return logits;
+}
+
+// The end of a step: 256 candidates, behind so many penalties per row.
+void select(benchmark::State& state, td_isa isa, int threads, int64_t vocabulary, int64_t rows, int32_t penalties) {
+  constexpr int64_t kPlaces = 1024;
+  Rig rig(isa, threads, rows * (vocabulary * 4 + kPlaces * 12 + 257 * 8 + 256) + 8192);
+  const int32_t logits = spreadLogits(rig, rows, vocabulary);
   rig.extent(rows);
+  if (penalties >= 0) {
+    std::vector<int32_t> ids(static_cast<size_t>(rows * kPlaces));
+    for (size_t i = 0; i < ids.size(); ++i)
+      ids[i] = static_cast<int32_t>(i * 2654435761u % static_cast<uint64_t>(vocabulary));
+    const int32_t counts = rig.i32(std::vector<int32_t>(static_cast<size_t>(rows), penalties)),
+                  idsOf = rig.i32(ids, kPlaces), ones = rig.floats(std::vector<float>(ids.size(), 1.0f), kPlaces);
+    ok(td_op_adjust(rig.program(), logits, counts, idsOf, ones,
+                    rig.floats(std::vector<float>(ids.size(), 0), kPlaces)));
+  }
   ok(td_op_select(rig.program(), logits, rig.tensor(TD_I32, TD_PLAIN, rows, 256), rig.f32(rows, 256),
                   rig.f32(rows, 1)));
   rig.finish();
   for (auto _ : state) rig.run();
-  rate(state, "Glogit", static_cast<double>(rows * kVocabulary));
+  rate(state, "Glogit", static_cast<double>(rows * vocabulary));
+}
+
+// A draw from a whole row.
+void pick(benchmark::State& state, td_isa isa, int threads, int64_t vocabulary, const std::vector<double>& settings) {
+  Rig rig(isa, threads, vocabulary * 4 + 8192);
+  const int32_t logits = spreadLogits(rig, 1, vocabulary);
+  rig.extent(1);
+  const int32_t best = rig.floats({16}, 1), logSum = rig.floats({25}, 1);
+  ok(td_op_pick(rig.program(), logits, best, logSum, rig.i32({0}), rig.f64(settings), rig.i32({0}), rig.f32(1, 1)));
+  rig.finish();
+  for (auto _ : state) rig.run();
+  rate(state, "Glogit", static_cast<double>(vocabulary));
 }
 
 [[maybe_unused]] const bool registered = [] {
@@ -82,10 +111,24 @@ void select(benchmark::State& state, td_isa isa, int threads, int64_t rows) {
               ->UseRealTime();
         }
       }
-      for (const int64_t rows : {1, 16}) {
-        benchmark::RegisterBenchmark(("select/" + where + "/rows:" + std::to_string(rows)).c_str(), select, isa,
-                                     threads, rows)
-            ->UseRealTime();
+      for (const int64_t vocabulary : {kSmallVocabulary, kLargeVocabulary}) {
+        const std::string what = where + "/vocabulary:" + std::to_string(vocabulary);
+        for (const int64_t rows : {1, 16}) {
+          for (const int32_t penalties : {-1, 0, 64}) {
+            const std::string adjusted = penalties < 0 ? "" : "/penalties:" + std::to_string(penalties);
+            benchmark::RegisterBenchmark(("select/" + what + "/rows:" + std::to_string(rows) + adjusted).c_str(),
+                                         select, isa, threads, vocabulary, rows, penalties)
+                ->UseRealTime();
+          }
+        }
+        const std::pair<const char*, std::vector<double>> draws[] = {{"temperature", {0, 1, 1, 0, 1.25, 0.999}},
+                                                                     {"min_p", {0, 1, 1, 0.001, 1.25, 0.999}},
+                                                                     {"top_p", {0, 1, 0.95, 0, 1.25, 0.999}},
+                                                                     {"typical", {0, 0.95, 1, 0, 1.25, 0.999}}};
+        for (const auto& [name, settings] : draws) {
+          benchmark::RegisterBenchmark(("pick/" + what + "/" + name).c_str(), pick, isa, threads, vocabulary, settings)
+              ->UseRealTime();
+        }
       }
     }
   }

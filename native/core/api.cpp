@@ -179,6 +179,13 @@ int64_t td_work_bytes_of_select(int64_t device, int64_t rows, int64_t vocabulary
   });
 }
 
+int64_t td_work_bytes_of_pick(int64_t device, int64_t rows, int64_t vocabulary) {
+  return guarded([&]() -> int64_t {
+    checkShape(rows, vocabulary, "pick");
+    return handles().get<Device>(device, "device")->workBytesOfPick(rows, vocabulary);
+  });
+}
+
 int64_t td_file_open(const void* path) {
   return guarded([&]() -> int64_t { return handles().add(std::make_shared<File>(text(path, "file"))); });
 }
@@ -405,8 +412,18 @@ int32_t td_op_copy(int64_t program, int32_t x, int32_t out) {
   return withProgram(program, [&](Program& p) { return p.copy(x, out); });
 }
 
+int32_t td_op_adjust(int64_t program, int32_t logits, int32_t counts, int32_t ids, int32_t factors, int32_t addends) {
+  return withProgram(program, [&](Program& p) { return p.adjust(logits, counts, ids, factors, addends); });
+}
+
 int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t logSums) {
   return withProgram(program, [&](Program& p) { return p.select(logits, ids, values, logSums); });
+}
+
+int32_t td_op_pick(int64_t program, int32_t logits, int32_t values, int32_t logSums, int32_t rows, int32_t settings,
+                   int32_t pickedIds, int32_t pickedValues) {
+  return withProgram(
+      program, [&](Program& p) { return p.pick(logits, values, logSums, rows, settings, pickedIds, pickedValues); });
 }
 
 int32_t td_program_finish(int64_t program) {

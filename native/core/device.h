@@ -39,6 +39,7 @@ class Device : public Object {
   virtual int64_t workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const = 0;
   virtual int64_t workBytesOfAttention(int headsPerKvHead, int headSize) const = 0;
   virtual int64_t workBytesOfSelect(int64_t rows, int64_t vocabulary) const = 0;
+  virtual int64_t workBytesOfPick(int64_t rows, int64_t vocabulary) const = 0;
   virtual std::shared_ptr<Buffer> allocate(int64_t bytes) = 0;
   virtual std::shared_ptr<Buffer> window(std::shared_ptr<File> file, int64_t offset, int64_t bytes) = 0;
   virtual void write(Buffer& buffer, int64_t offset, const void* source, int64_t bytes) = 0;

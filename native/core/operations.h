@@ -93,15 +93,22 @@ struct Gather {
 struct Copy {
   Tensor x, out;
 };
+struct Adjust {
+  Tensor logits, counts, ids, factors, addends;
+};
 struct Select {
   Tensor logits, ids, values, logSums;
+};
+struct Pick {
+  Tensor logits, values, logSums;  // of all rows
+  Tensor rows, settings, pickedIds, pickedValues;
 };
 
 }  // namespace op
 
-using Operation =
-    std::variant<op::Signal, op::Wait, op::Embedding, op::RmsNorm, op::Encode, op::MatMul, op::RopeAngles, op::Rope,
-                 op::StoreKv, op::Attention, op::Gated, op::Add, op::Gather, op::Copy, op::Select>;
+using Operation = std::variant<op::Signal, op::Wait, op::Embedding, op::RmsNorm, op::Encode, op::MatMul, op::RopeAngles,
+                               op::Rope, op::StoreKv, op::Attention, op::Gated, op::Add, op::Gather, op::Copy,
+                               op::Adjust, op::Select, op::Pick>;
 
 // An operation in its place.
 struct ProgramEntry {

@@ -336,6 +336,16 @@ int32_t Program::copy(int32_t x, int32_t out) {
   return append(o, {o.x.rows, o.out.rows});
 }
 
+int32_t Program::adjust(int32_t logits, int32_t counts, int32_t ids, int32_t factors, int32_t addends) {
+  op::Adjust o{target(logits, TD_F32, "adjust: logits"), operand(counts, TD_I32, "adjust: counts"),
+               operand(ids, TD_I32, "adjust: ids"), operand(factors, TD_F32, "adjust: factors"),
+               operand(addends, TD_F32, "adjust: addends")};
+  requireColumns(o.counts, 1, "adjust: counts");
+  requireColumns(o.factors, o.ids.columns, "adjust: factors");
+  requireColumns(o.addends, o.ids.columns, "adjust: addends");
+  return append(o, {o.logits.rows, o.counts.rows, o.ids.rows, o.factors.rows, o.addends.rows});
+}
+
 int32_t Program::select(int32_t logits, int32_t ids, int32_t values, int32_t logSums) {
   op::Select o{operand(logits, TD_F32, "select: logits"), target(ids, TD_I32, "select: ids"),
                target(values, TD_F32, "select: values"), target(logSums, TD_F32, "select: log_sums")};
@@ -346,6 +356,23 @@ int32_t Program::select(int32_t logits, int32_t ids, int32_t values, int32_t log
   requireColumns(o.values, o.ids.columns, "select: values");
   requireColumns(o.logSums, 1, "select: log_sums");
   return append(o, {o.logits.rows, o.ids.rows, o.values.rows, o.logSums.rows});
+}
+
+int32_t Program::pick(int32_t logits, int32_t values, int32_t logSums, int32_t rows, int32_t settings,
+                      int32_t pickedIds, int32_t pickedValues) {
+  op::Pick o{operand(logits, TD_F32, "pick: logits"),
+             operand(values, TD_F32, "pick: values"),
+             operand(logSums, TD_F32, "pick: log_sums"),
+             operand(rows, TD_I32, "pick: rows"),
+             operand(settings, TD_F64, "pick: settings"),
+             target(pickedIds, TD_I32, "pick: picked_ids"),
+             target(pickedValues, TD_F32, "pick: picked_values")};
+  requireColumns(o.logSums, 1, "pick: log_sums");
+  requireColumns(o.rows, 1, "pick: rows");
+  requireColumns(o.settings, TD_PICK_SETTINGS, "pick: settings");
+  requireColumns(o.pickedIds, 1, "pick: picked_ids");
+  requireColumns(o.pickedValues, 1, "pick: picked_values");
+  return append(o, {o.rows.rows, o.settings.rows, o.pickedIds.rows, o.pickedValues.rows});
 }
 
 void Program::finish() {

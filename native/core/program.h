@@ -41,7 +41,10 @@ class Program final : public Object {
   int32_t add(int32_t x, int32_t y, int32_t out);
   int32_t gather(int32_t x, int32_t rows, int32_t out);
   int32_t copy(int32_t x, int32_t out);
+  int32_t adjust(int32_t logits, int32_t counts, int32_t ids, int32_t factors, int32_t addends);
   int32_t select(int32_t logits, int32_t ids, int32_t values, int32_t logSums);
+  int32_t pick(int32_t logits, int32_t values, int32_t logSums, int32_t rows, int32_t settings, int32_t pickedIds,
+               int32_t pickedValues);
 
   void finish();
 

@@ -115,6 +115,10 @@ int64_t CpuDevice::workBytesOfSelect(int64_t rows, int64_t vocabulary) const {
   return selectWork(rows, vocabulary).bytes(pool_.threads());
 }
 
+int64_t CpuDevice::workBytesOfPick(int64_t rows, int64_t vocabulary) const {
+  return pickWork(rows, vocabulary).bytes(pool_.threads());
+}
+
 std::shared_ptr<Buffer> CpuDevice::allocate(int64_t bytes) {
   return std::make_shared<HostBuffer>(account_, bytes);
 }

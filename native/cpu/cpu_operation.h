@@ -25,6 +25,7 @@ struct WorkNeed {
 WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns);
 WorkNeed attentionWork(int headsPerKvHead, int headSize);
 WorkNeed selectWork(int64_t rows, int64_t vocabulary);
+WorkNeed pickWork(int64_t rows, int64_t vocabulary);
 
 class CpuOperation {
  public:
@@ -57,6 +58,8 @@ int64_t positionOf(const CachedTokens& tokens, int64_t token);
 
 std::unique_ptr<CpuOperation> makeMatMul(const op::MatMul& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeAttention(const op::Attention& operation, const CpuTarget& target);
+std::unique_ptr<CpuOperation> makeAdjust(const op::Adjust& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeSelect(const op::Select& operation, const CpuTarget& target);
+std::unique_ptr<CpuOperation> makePick(const op::Pick& operation, const CpuTarget& target);
 
 }  // namespace td

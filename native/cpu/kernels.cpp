@@ -19,6 +19,8 @@ void divide(float* out, const float* x, float divisor, int64_t count);
 void silu(const float* x, const float* y, float* out, int64_t count);
 void add(const float* x, const float* y, float* out, int64_t count);
 LogitRun scanLogits(const float* logits, int64_t count, float* groupLargest);
+void exponentials(const float* logits, int64_t count, float base, double factor, double* out);
+double weigh(const float* logits, int32_t firstId, int64_t count, const KeptRange& kept, double factor, double* out);
 
 extern const Kernels table;
 constinit const Kernels table = {
@@ -36,6 +38,8 @@ constinit const Kernels table = {
     silu,
     add,
     scanLogits,
+    exponentials,
+    weigh,
 };
 
 }  // namespace td::TD_ISA

@@ -52,6 +52,14 @@ struct LogitRun {
 constexpr int kSelectGroup = 64;  // logits per group: only the largest of each is kept
 constexpr int kSelectRun = 4096;  // logits per run: the unit of work, and of the order of summation
 
+// Which logits of a row can be drawn: those from `first` to `last` in the order of Select, both included.
+struct KeptRange {
+  float firstLogit;
+  int32_t firstId;
+  float lastLogit;
+  int32_t lastId;
+};
+
 struct Kernels {
   td_isa isa;
   int32_t (*activationType)(int32_t weightType);
@@ -73,6 +81,12 @@ struct Kernels {
   void (*add)(const float* x, const float* y, float* out, int64_t count);
   // The largest logit of each group of kSelectGroup, and the run's statistics.
   LogitRun (*scanLogits)(const float* logits, int64_t count, float* groupLargest);
+  // out[i] = e^((logits[i] - base) * factor), in double.
+  void (*exponentials)(const float* logits, int64_t count, float base, double factor, double* out);
+  // Weights of a run of at most kSelectRun logits whose first has id `firstId`: the same, but 0 for those that are not
+  // kept. Returns their sum.
+  double (*weigh)(const float* logits, int32_t firstId, int64_t count, const KeptRange& kept, double factor,
+                  double* out);
 };
 
 // Tables of the instruction sets that this build has; kernelsFor() checks that this machine has it too. Fails with

@@ -144,8 +144,12 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
           return makeMatMul(o, target);
         } else if constexpr (std::is_same_v<Kind, op::Attention>) {
           return makeAttention(o, target);
+        } else if constexpr (std::is_same_v<Kind, op::Adjust>) {
+          return makeAdjust(o, target);
         } else if constexpr (std::is_same_v<Kind, op::Select>) {
           return makeSelect(o, target);
+        } else if constexpr (std::is_same_v<Kind, op::Pick>) {
+          return makePick(o, target);
         } else {
           return make(o, target);
         }

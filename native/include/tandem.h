@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Grows with every incompatible change of this header; the Java side refuses any other. */
-enum td_version { TD_ABI_VERSION = 1 };
+enum td_version { TD_ABI_VERSION = 2 };
 
 enum td_status {
   TD_OK = 0,
@@ -89,6 +89,17 @@ enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2 };
 /* A block of KV cache holds this many positions of one sequence. */
 enum td_limits { TD_KV_BLOCK_TOKENS = 16, TD_ATTENTION_PIECE = 256, TD_MAX_CANDIDATES = 256, TD_TILE_ROWS = 16 };
 
+/* The settings of a draw, see td_op_pick(): where each stands in its row. */
+enum td_pick_setting {
+  TD_PICK_TOP_K = 0,               /* keep so many of the best; 0 = all */
+  TD_PICK_TYPICAL = 1,             /* keep the most typical ones up to this probability; from 1 on = all */
+  TD_PICK_TOP_P = 2,               /* keep the best ones up to this probability; from 1 on = all */
+  TD_PICK_MIN_P = 3,               /* keep what has at least this part of the best one's probability; 0 = all */
+  TD_PICK_INVERSE_TEMPERATURE = 4, /* the logits' factor: finite, not negative */
+  TD_PICK_UNIFORM = 5,             /* the random number, 0 <= u < 1 */
+  TD_PICK_SETTINGS = 6             /* how many there are */
+};
+
 int32_t td_abi_version(void);
 
 /* Copies the message of this thread's last failure (NUL-ended, cut to `capacity`); returns its full length. */
@@ -114,6 +125,7 @@ int64_t td_work_bytes_of_matmul(int64_t device, int32_t weight_type, int32_t lay
 int64_t td_work_bytes_of_attention(int64_t device, int32_t heads, int32_t kv_heads, int32_t head_size);
 /* rows: the most that a step can have. */
 int64_t td_work_bytes_of_select(int64_t device, int64_t rows, int64_t vocabulary);
+int64_t td_work_bytes_of_pick(int64_t device, int64_t rows, int64_t vocabulary);
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
@@ -218,11 +230,25 @@ int32_t td_op_add(int64_t program, int32_t x, int32_t y, int32_t out);
 int32_t td_op_gather(int64_t program, int32_t x, int32_t rows, int32_t out);
 /* Copies R rows byte by byte; x and out have the same type and columns. */
 int32_t td_op_copy(int64_t program, int32_t x, int32_t out);
+/* Penalties and biases, in place: for each i below counts[r], one after another, with l = logits[r][ids[r][i]],
+ *   l = (l > 0 ? l / factor : l * factor) + addend
+ * for factors[r][i], finite and above 0, and addends[r][i], not NaN; cut to the finite numbers of f32, so that an
+ * addend of -infinity bans a token and +infinity forces it. A logit that is not finite stays what it is, for
+ * td_op_select() to find. counts: i32 [R, 1], ids: i32 [R, n], factors, addends: [R, n]. */
+int32_t td_op_adjust(int64_t program, int32_t logits, int32_t counts, int32_t ids, int32_t factors, int32_t addends);
 /* Ends a step: per row of logits the best candidates (by logit, then by the lower id), best first, and the logarithm of
  * the sum of all exponentials. ids: i32 [R, k], values: [R, k], log_sums: [R, 1]; k <= TD_MAX_CANDIDATES; where the
  * vocabulary is smaller, the rest of the ids is -1 and of the values -infinity. A logit that is not finite fails the
  * run with TD_NOT_FINITE. */
 int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t log_sums);
+/* Draws R tokens, each from a whole row of logits that has been through td_op_select(): drops what its settings say,
+ * and takes one of the rest with probabilities proportional to e^(logit * inverse temperature). For draws that need
+ * more than the candidates; where those suffice, whoever computes as docs/sampling.md says gets the same token from
+ * them. rows: i32 [R, 1], settings: f64 [R, TD_PICK_SETTINGS], picked_ids: i32 [R, 1], picked_values: [R, 1], their
+ * logits; values and log_sums are what td_op_select() wrote for all rows. With settings that drop tokens, a chunk of
+ * work is a whole row: up to some milliseconds for 100,000 logits. */
+int32_t td_op_pick(int64_t program, int32_t logits, int32_t values, int32_t log_sums, int32_t rows, int32_t settings,
+                   int32_t picked_ids, int32_t picked_values);
 
 /* Checks the whole program and seals it. */
 int32_t td_program_finish(int64_t program);

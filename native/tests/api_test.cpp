@@ -92,6 +92,8 @@ TEST(Devices, WorkBytesGrowWithThreadsAndRefuseWhatCannotBe) {
   EXPECT_EQ(3 * 16 * 2 * 34, td_work_bytes_of_matmul(three, TD_Q8_0, TD_PLAIN, 64));
   EXPECT_LT(td_work_bytes_of_attention(one, 8, 2, 64), td_work_bytes_of_attention(three, 8, 2, 64));
   EXPECT_LT(td_work_bytes_of_select(one, 1, 1000), td_work_bytes_of_select(one, 2, 1000));
+  EXPECT_LT(td_work_bytes_of_pick(one, 1, 1000), td_work_bytes_of_pick(three, 1, 1000));
+  EXPECT_LT(td_work_bytes_of_pick(one, 1, 1000), td_work_bytes_of_pick(one, 1, 100'000));
   EXPECT_TRUE(invalid(td_work_bytes_of_matmul(one, TD_Q8_0, TD_PLAIN, 65), "65 columns"));
   EXPECT_TRUE(invalid(td_work_bytes_of_matmul(one, TD_Q8_0, 7, 64), "layout 7"));
   EXPECT_TRUE(invalid(td_work_bytes_of_matmul(one, TD_F32, TD_PLAIN, 0), "[1, 0]"));
@@ -100,6 +102,7 @@ TEST(Devices, WorkBytesGrowWithThreadsAndRefuseWhatCannotBe) {
   EXPECT_TRUE(invalid(td_work_bytes_of_attention(one, 8, 0, 64), "0 KV heads"));
   EXPECT_TRUE(invalid(td_work_bytes_of_select(one, -1, 64), "[-1, 64]"));
   EXPECT_TRUE(invalid(td_work_bytes_of_select(one, 1, 0), "[1, 0]"));
+  EXPECT_TRUE(invalid(td_work_bytes_of_pick(one, 1, 0), "[1, 0]"));
 }
 
 // ---- Memory -------------------------------------------------------------------------------------
@@ -271,6 +274,7 @@ class EveryHandle : public ::testing::Test {
         {"work_bytes_of_matmul", "device", [](int64_t h) { return td_work_bytes_of_matmul(h, TD_F32, TD_PLAIN, 32); }},
         {"work_bytes_of_attention", "device", [](int64_t h) { return td_work_bytes_of_attention(h, 2, 1, 64); }},
         {"work_bytes_of_select", "device", [](int64_t h) { return td_work_bytes_of_select(h, 1, 32); }},
+        {"work_bytes_of_pick", "device", [](int64_t h) { return td_work_bytes_of_pick(h, 1, 32); }},
         {"file_close", "file", [](int64_t h) { return td_file_close(h); }},
         {"file_size", "file", [](int64_t h) { return td_file_size(h); }},
         {"buffer_create", "device", [](int64_t h) { return td_buffer_create(h, 1); }},
@@ -310,7 +314,9 @@ class EveryHandle : public ::testing::Test {
         {"op_add", "program", [](int64_t h) { return td_op_add(h, 0, 0, 0); }},
         {"op_gather", "program", [](int64_t h) { return td_op_gather(h, 0, 0, 0); }},
         {"op_copy", "program", [](int64_t h) { return td_op_copy(h, 0, 0); }},
+        {"op_adjust", "program", [](int64_t h) { return td_op_adjust(h, 0, 0, 0, 0, 0); }},
         {"op_select", "program", [](int64_t h) { return td_op_select(h, 0, 0, 0, 0); }},
+        {"op_pick", "program", [](int64_t h) { return td_op_pick(h, 0, 0, 0, 0, 0, 0, 0); }},
         {"program_finish", "program", [](int64_t h) { return td_program_finish(h); }},
         {"program_run 1", "program", [](int64_t h) { return td_program_run(h, 0); }},
         {"program_run 2", "flag", [&](int64_t h) { return h == 0 ? td_flag_set(0) : td_program_run(program_, h); }},

@@ -216,6 +216,9 @@ TEST_F(Mapped, CannotBeWritten) {
   expectRefusal(td_op_add(program, out, out, x));
   expectRefusal(td_op_gather(program, out, i, x));
   expectRefusal(td_op_copy(program, out, x));
+  expectRefusal(td_op_adjust(program, x, i, two, inFile(TD_F32, 4, 2), inFile(TD_F32, 4, 2)));
+  const int32_t one = inFile(TD_F32, 4, 1), settings = inFile(TD_F64, 4, TD_PICK_SETTINGS);
+  expectRefusal(td_op_pick(program, out, one, one, i, settings, i, one));
   expectRefusal(td_op_select(program, out, two, inFile(TD_F32, 4, 2), inFile(TD_F32, 4, 1)));
 }
 

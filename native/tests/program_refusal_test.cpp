@@ -226,6 +226,33 @@ TEST_F(Refusal, Select) {
   EXPECT_TRUE(invalid(td_op_select(program_, ids, ids, values, sums), "logits: is I32"));
 }
 
+TEST_F(Refusal, Adjust) {
+  const int32_t logits = f32(4, 100), counts = i32(4), ids = i32(4, 8), numbers = f32(4, 8);
+  ok(td_op_adjust(program_, logits, counts, ids, numbers, numbers));
+  EXPECT_TRUE(invalid(td_op_adjust(program_, ids, counts, ids, numbers, numbers), "adjust: logits: is I32"));
+  EXPECT_TRUE(invalid(td_op_adjust(program_, logits, i32(4, 2), ids, numbers, numbers), "counts: has 2 columns"));
+  EXPECT_TRUE(invalid(td_op_adjust(program_, logits, counts, numbers, numbers, numbers), "adjust: ids: is F32"));
+  EXPECT_TRUE(invalid(td_op_adjust(program_, logits, counts, ids, f32(4, 7), numbers), "factors: has 7 columns"));
+  EXPECT_TRUE(invalid(td_op_adjust(program_, logits, counts, ids, numbers, f32(4, 9)), "addends: has 9 columns"));
+}
+
+TEST_F(Refusal, Pick) {
+  const int32_t logits = f32(4, 100), values = f32(4, 5), sums = f32(4, 1), rows = i32(3),
+                settings = tensor(TD_F64, 3, TD_PICK_SETTINGS), ids = i32(3), picked = f32(3, 1);
+  const auto pick = [&](int32_t all, int32_t sum, int32_t of, int32_t how, int32_t id, int32_t value) {
+    return td_op_pick(program_, all, values, sum, of, how, id, value);
+  };
+  ok(pick(logits, sums, rows, settings, ids, picked));
+  EXPECT_TRUE(invalid(pick(ids, sums, rows, settings, ids, picked), "pick: logits: is I32"));
+  EXPECT_TRUE(invalid(pick(logits, values, rows, settings, ids, picked), "log_sums: has 5 columns"));
+  EXPECT_TRUE(invalid(pick(logits, sums, i32(3, 2), settings, ids, picked), "rows: has 2 columns"));
+  EXPECT_TRUE(invalid(pick(logits, sums, rows, sums, ids, picked), "settings: is F32"));
+  EXPECT_TRUE(invalid(pick(logits, sums, rows, tensor(TD_F64, 3, 5), ids, picked), "settings: has 5 columns, needs 6"));
+  EXPECT_TRUE(invalid(pick(logits, sums, rows, settings, i32(3, 2), picked), "picked_ids: has 2 columns"));
+  EXPECT_TRUE(invalid(pick(logits, sums, rows, settings, ids, f32(3, 2)), "picked_values: has 2 columns"));
+  EXPECT_TRUE(invalid(td_op_pick(program_, logits, rows, sums, rows, settings, ids, picked), "pick: values: is I32"));
+}
+
 // ---- Values, when it runs -----------------------------------------------------------------------
 
 class BadValues : public ::testing::Test {
@@ -303,6 +330,59 @@ TEST_F(BadValues, StoreKv) {
 TEST_F(BadValues, Attention) {
   finish([&] { ok(td_op_attention(program_, x(), positions(), tables(), blocks(), pool(), x(), 0, kHead, 1, 1)); });
   expectCacheRefusals();
+}
+
+TEST_F(BadValues, Adjustments) {
+  const Buffer<int32_t> counts(device_, std::vector<int32_t>{0, 1, 2}), adjusted(device_, 3 * 2);
+  const Buffer<float> factors(device_, std::vector<float>(6, 1)), addends(device_, 3 * 2);
+  finish([&] {
+    ok(td_op_adjust(program_, x(), tensorOf(program_, counts, 1), tensorOf(program_, adjusted, 2),
+                    tensorOf(program_, factors, 2), tensorOf(program_, addends, 2)));
+  });
+  expectRefusal(counts, 1, 3, "row 1 has 3 adjustments; 0 to 2");
+  expectRefusal(counts, 0, -1, "row 0 has -1 adjustments");
+  expectRefusal(counts, 2, INT32_MAX, "row 2 has 2147483647");
+  expectRefusal(adjusted, 2, kHead, "token id 8 in row 1 is not below 8");
+  expectRefusal(adjusted, 5, -1, "token id -1 in row 2");
+  adjusted[3] = 99;  // is not counted
+  for (const float bad : {0.0f, -1.0f, notANumber(), infinity()}) {
+    factors[5] = bad;
+    EXPECT_TRUE(refused(td_program_run(program_, 0), TD_INVALID_ARGUMENT, "token id 0 in row 2")) << bad;
+    factors[5] = 1;
+  }
+  addends[2] = notANumber();
+  EXPECT_TRUE(refused(td_program_run(program_, 0), TD_INVALID_ARGUMENT, "token id 0 in row 1"));
+  addends[2] = 1;
+  EXPECT_EQ(0, td_program_run(program_, 0)) << errorMessage();
+}
+
+// Settings: program_pick_test.cpp.
+TEST_F(BadValues, RowsToPickFrom) {
+  const Buffer<float> values(device_, 3 * 2), sums(device_, 2), picked(device_, 3);
+  const Buffer<double> settings(device_, 3 * TD_PICK_SETTINGS);
+  for (int64_t row = 0; row < 3; ++row) settings[row * TD_PICK_SETTINGS + TD_PICK_TOP_K] = 1;
+  ids_[2] = 0;
+  finish([&] {
+    ok(td_op_pick(program_, x(), tensorOf(program_, values, 2), tensorOf(program_, sums, 1),
+                  tensorOf(program_, ids_, 1), tensorOf(program_, settings, TD_PICK_SETTINGS),
+                  tensorOf(program_, tables_, 1), tensorOf(program_, picked, 1)));
+  });
+  expectRefusal(ids_, 0, -1, "pick: row -1 in row 0 is not below 2");
+  expectRefusal(ids_, 1, 2, "pick: row 2 in row 1");
+  expectRefusal(ids_, 2, INT32_MAX, "pick: row 2147483647 in row 2");
+  // Rows that never went through Select do no harm, whatever they hold.
+  for (const float bad : {notANumber(), infinity(), -infinity()}) {
+    for (const bool filtered : {false, true}) {
+      std::fill(&x_[0], &x_[kHead], bad);
+      settings[TD_PICK_TOP_K] = filtered ? 3 : 0;
+      settings[TD_PICK_TYPICAL] = filtered ? 0.5 : 1;
+      settings[TD_PICK_TOP_P] = filtered ? 0.5 : 1;
+      settings[TD_PICK_MIN_P] = filtered ? 0.5 : 0;
+      settings[TD_PICK_INVERSE_TEMPERATURE] = 1;
+      const int32_t result = td_program_run(program_, 0);
+      EXPECT_TRUE(result == 0 || result == -TD_NOT_FINITE) << bad << ": " << result;
+    }
+  }
 }
 
 TEST_F(BadValues, LogitsThatAreNotFinite) {

@@ -28,15 +28,21 @@ read_release() {
   [[ -n $java_version ]]
 }
 
+# Sets `jdks`: where JDKs usually are, the user's choice first. Not all of these folders are one, or there.
+usual_jdks() {
+  find_cache
+  jdks=("${JAVA_HOME-}" "${JDK_HOME-}" "$cache"/tools/jdk-*
+    /usr/lib/jvm/* /usr/lib64/jvm/* /usr/java/* /opt/java/* /opt/*jdk* /opt/*java* /usr/local/*jdk*
+    "${HOME-}"/.jdks/* "${HOME-}"/.sdkman/candidates/java/* "${HOME-}"/.asdf/installs/java/*
+    "${HOME-}"/.local/share/mise/installs/java/* /home/linuxbrew/.linuxbrew/opt/openjdk*/libexec)
+}
+
 # Sets `jdk`, `java_version` and `java_build`: JAVA_HOME if that is new enough, else the newest in the usual places.
 # With the argument javac it must have the compiler. Fails if there is none.
 find_jdk() {
-  local need=${1:-java} folder best='' best_version='' best_build=''
-  find_cache
-  for folder in "${JAVA_HOME-}" "${JDK_HOME-}" "$cache"/tools/jdk-* \
-    /usr/lib/jvm/* /usr/lib64/jvm/* /usr/java/* /opt/java/* /opt/*jdk* /opt/*java* /usr/local/*jdk* \
-    "${HOME-}"/.jdks/* "${HOME-}"/.sdkman/candidates/java/* "${HOME-}"/.asdf/installs/java/* \
-    "${HOME-}"/.local/share/mise/installs/java/* /home/linuxbrew/.linuxbrew/opt/openjdk*/libexec; do
+  local need=${1:-java} folder jdks best='' best_version='' best_build=''
+  usual_jdks
+  for folder in "${jdks[@]}"; do
     [[ -x $folder/bin/$need ]] && read_release "$folder" || continue
     ((${java_version%%[!0-9]*} >= tandem_minimum_java)) || continue
     if [[ -z $best ]] || newer "$java_version" "$best_version"; then

@@ -3,6 +3,7 @@ package dev.tandem.bench;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.kv.KvSequence;
+import dev.tandem.engine.sample.Penalties;
 import dev.tandem.engine.sample.Sampler;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
@@ -22,6 +23,7 @@ import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -40,6 +42,25 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(value = 1, jvmArgsAppend = "--enable-native-access=ALL-UNNAMED")
 public class DecodeStepBenchmark {
 
+  /** How tokens are drawn. */
+  public enum Sampling {
+    GREEDY,
+    USUAL,
+    PENALTIES,
+    /** From the whole row. */
+    TEMPERATURE;
+
+    SamplingOptions options() {
+      return switch (this) {
+        case GREEDY -> SamplingOptions.greedy();
+        case USUAL -> SamplingOptions.seeded(1);
+        case PENALTIES -> SamplingOptions.seeded(1).withPenalties(Penalties.NONE.withRepeat(1.1));
+        case TEMPERATURE -> SamplingOptions.plain(1);
+      };
+    }
+  }
+
+  @Param private Sampling sampling;
   private final KvSequence sequence = new KvSequence();
   private final int[] token = {1};
   private Path file;
@@ -59,7 +80,7 @@ public class DecodeStepBenchmark {
             EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(256).withStep(1, 1),
             (loaded, total) -> {});
     flag = new AbortFlag();
-    sampler = new Sampler(SamplingOptions.seeded(1));
+    sampler = new Sampler(sampling.options(), engine.vocabulary());
   }
 
   @TearDown(Level.Trial)
@@ -77,8 +98,10 @@ public class DecodeStepBenchmark {
     }
     engine.begin();
     int output = engine.add(sequence, token, 0, 1, Engine.Outputs.LAST);
+    sampler.adjust(engine.step(), output);
     engine.run(flag);
-    token[0] = sampler.sample(engine.step(), output);
+    token[0] = engine.sample(sampler, output, flag);
+    sampler.accept(token[0]);
     return token[0];
   }
 }

@@ -8,15 +8,16 @@ import dev.tandem.engine.Session;
 import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.model.Model;
 import dev.tandem.text.TokenBuffer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,6 +49,7 @@ final class GenerateCommand implements Callable<Integer> {
   private final Streams streams;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
+  @Mixin private SamplingArguments sampling;
 
   @Parameters(
       arity = "0..1",
@@ -87,27 +89,19 @@ final class GenerateCommand implements Callable<Integer> {
   private Optional<Integer> context = Optional.empty();
 
   @Option(
-      names = "--temp",
-      paramLabel = "T",
-      description = "Temperature: 0 always takes the likeliest token. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "0.8")
-  private double temperature;
+      names = "--stop",
+      paramLabel = "TEXT",
+      description = "End before this text, which is not printed. May be given several times.")
+  private List<String> stop = List.of();
 
   @Option(
-      names = "--top-k",
-      paramLabel = "K",
-      description = "Draw from the K likeliest tokens, 1 to 256. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "40")
-  private int topK;
-
-  @Option(
-      names = {"-s", "--seed"},
+      names = "--logprobs",
       paramLabel = "N",
-      description = "The same seed gives the same text. Default: another one each time.")
-  private Optional<Long> seed = Optional.empty();
-
-  @Option(names = "--ignore-eos", description = "Go on when the model ends its text.")
-  private boolean ignoreEos;
+      description =
+          "With --json: the logarithm of each token's probability, and the N likeliest tokens in"
+              + " its place.",
+      defaultValue = "-1")
+  private int logProbs;
 
   @Option(
       names = "--special",
@@ -137,11 +131,14 @@ final class GenerateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     checkPromptIsNamedOnce();
-    GenerationOptions options = options();
+    checkLogProbabilities();
+    SamplingOptions typed = sampling.options();
+    int most = mostTokens();
     EngineOptions engine = engine();
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
     long openNanos = System.nanoTime() - started;
+    SamplingArguments.check(typed, opened);
     String prompt = prompt();
     warn(opened);
     started = System.nanoTime();
@@ -149,6 +146,9 @@ final class GenerateCommand implements Callable<Integer> {
         TandemModel loaded = TandemModel.load(opened, engine, loading::update);
         Session session = loaded.newSession()) {
       loading.hide();
+      GenerationOptions options =
+          new GenerationOptions(
+              most, sampling.of(typed, loaded), sampling.ignoreEos(), stop, logProbs);
       GenerationReport report =
           new GenerationReport(loaded, options.sampling(), openNanos + System.nanoTime() - started);
       if (!quiet) {
@@ -181,6 +181,7 @@ final class GenerateCommand implements Callable<Integer> {
                     tokens,
                     output.text.toString(StandardCharsets.UTF_8),
                     output.ids.toArray(),
+                    output.probabilities,
                     generation)));
       }
       if (stats || interrupt.happened() && !quiet) {
@@ -194,6 +195,7 @@ final class GenerateCommand implements Callable<Integer> {
   private final class Output implements GenerationListener, AutoCloseable {
     private final ProgressBar reading = new ProgressBar(streams, "reading the prompt", !quiet);
     private final TokenBuffer ids = new TokenBuffer();
+    private final List<TokenProbabilities> probabilities = new ArrayList<>();
     private final ByteArrayOutputStream text = new ByteArrayOutputStream();
     private final String before;
     private boolean printed;
@@ -231,6 +233,11 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     @Override
+    public void probabilities(TokenProbabilities ofToken) {
+      probabilities.add(ofToken);
+    }
+
+    @Override
     public void text(byte[] utf8, int offset, int length) {
       if (json) {
         text.write(utf8, offset, length);
@@ -249,6 +256,15 @@ final class GenerateCommand implements Callable<Integer> {
     long named = argument.stream().count() + option.stream().count() + file.stream().count();
     if (named > 1) {
       throw Failure.usage("the prompt is named twice: choose one of PROMPT, -p and -f");
+    }
+  }
+
+  private void checkLogProbabilities() {
+    if (logProbs < GenerationOptions.NONE || logProbs > StepBlock.CANDIDATES) {
+      throw Failure.value("--logprobs", logProbs, "from 0 to " + StepBlock.CANDIDATES);
+    }
+    if (logProbs != GenerationOptions.NONE && !json) {
+      throw Failure.usage("--logprobs goes into the JSON document: add --json");
     }
   }
 
@@ -276,22 +292,11 @@ final class GenerateCommand implements Callable<Integer> {
     return tokens.toArray();
   }
 
-  private GenerationOptions options() {
+  private int mostTokens() {
     if (predict < UNTIL_END) {
       throw Failure.value("-n", predict, "from 0 on, or -1 until the text ends");
     }
-    if (!(temperature >= 0 && Double.isFinite(temperature))) {
-      throw Failure.value("--temp", temperature, "from 0 on; 0 always takes the likeliest token");
-    }
-    if (topK < 1 || topK > StepBlock.CANDIDATES) {
-      throw Failure.value("--top-k", topK, "from 1 to " + StepBlock.CANDIDATES);
-    }
-    long number = seed.orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(1 << 30));
-    return new GenerationOptions(
-        predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict,
-        new SamplingOptions(temperature, topK, number),
-        ignoreEos,
-        List.of());
+    return predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict;
   }
 
   private EngineOptions engine() {

@@ -5,7 +5,9 @@ import dev.tandem.engine.Generation;
 import dev.tandem.engine.MemoryNeed;
 import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.engine.sample.TokenProbabilities;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -60,7 +62,12 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
 
   /** All of it, for programs. */
   Map<String, Object> document(
-      String prompt, int[] promptIds, String text, int[] ids, Generation generation) {
+      String prompt,
+      int[] promptIds,
+      String text,
+      int[] ids,
+      List<TokenProbabilities> probabilities,
+      Generation generation) {
     Map<String, Object> timings = new LinkedHashMap<>();
     timings.put("load_seconds", loadNanos / NANOS);
     timings.put("first_token_seconds", generation.firstToken().toNanos() / NANOS);
@@ -77,8 +84,18 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
     document.put("generated_tokens", generation.generatedTokens());
     document.put("prompt_ids", promptIds);
     document.put("ids", ids);
+    if (!probabilities.isEmpty()) {
+      document.put("logprobs", probabilities.stream().map(GenerationReport::document).toList());
+    }
     document.put("temperature", sampling.temperature());
     document.put("top_k", sampling.topK());
+    document.put("top_p", sampling.topP());
+    document.put("min_p", sampling.minP());
+    document.put("typical", sampling.typical());
+    document.put("repeat_penalty", sampling.penalties().repeat());
+    document.put("presence_penalty", sampling.penalties().presence());
+    document.put("frequency_penalty", sampling.penalties().frequency());
+    document.put("repeat_last_n", sampling.penalties().lastTokens());
     document.put("seed", sampling.seed());
     document.put("context", engine.kvTokens());
     document.put("device", "cpu");
@@ -86,6 +103,19 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
     document.put("threads", engine.device().threads());
     document.put("memory_bytes", engine.memory().total());
     document.put("timings", timings);
+    return document;
+  }
+
+  private static Map<String, Object> document(TokenProbabilities probabilities) {
+    Map<String, Object> document = document(probabilities.chosen());
+    document.put("top", probabilities.top().stream().map(GenerationReport::document).toList());
+    return document;
+  }
+
+  private static Map<String, Object> document(TokenProbabilities.TokenProbability token) {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("id", token.id());
+    document.put("logprob", token.log());
     return document;
   }
 

@@ -2,10 +2,10 @@ package dev.tandem.cli;
 
 import dev.tandem.cli.Table.Align;
 import dev.tandem.engine.MemoryNeed;
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.family.Families;
 import dev.tandem.model.gguf.GgufFile;
 import dev.tandem.model.gguf.GgufValue;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.model.gguf.TensorInfo;
 import dev.tandem.model.graph.Cost;
 import dev.tandem.model.graph.Operator;
@@ -13,9 +13,11 @@ import dev.tandem.model.graph.OperatorGraph;
 import dev.tandem.model.graph.Workload;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -41,6 +43,7 @@ final class InspectCommand implements Callable<Integer> {
 
   private static final int LONGEST_VALUE = 100;
   private static final int MOST_ELEMENTS = 64;
+  private static final int MOST_NAMES = 8;
 
   private final Streams streams;
   @Mixin private ModelOptions model;
@@ -95,6 +98,13 @@ final class InspectCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** Tensors that no operator reads: the family does not know them, or does not need them. */
+  private static List<String> unused(GgufFile file, OperatorGraph graph) {
+    Set<String> names = new LinkedHashSet<>(file.tensors().keySet());
+    graph.weights().forEach(weight -> names.remove(weight.name()));
+    return List.copyOf(names);
+  }
+
   // ---- for people ----
 
   private void print(
@@ -127,6 +137,16 @@ final class InspectCommand implements Callable<Integer> {
                 MemoryNeed.text((long) total.weightBytes()),
                 MemoryNeed.text((long) total.kvBytes()),
                 MemoryNeed.text(graph.get().kvBytesPerPosition())));
+    List<String> unused = unused(file, graph.get());
+    if (!unused.isEmpty()) {
+      streams.println("\nunused tensors: " + names(unused));
+    }
+  }
+
+  private static String names(List<String> names) {
+    int more = names.size() - MOST_NAMES;
+    return String.join(", ", names.stream().limit(MOST_NAMES).map(Printable::line).toList())
+        + (more > 0 ? " and " + more + " more" : "");
   }
 
   private static String spaced(String count) {
@@ -200,6 +220,7 @@ final class InspectCommand implements Callable<Integer> {
     graph.ifPresent(g -> {
       document.put("parameters", g.parameters());
       document.put("kv_bytes_per_token", g.kvBytesPerPosition());
+      document.put("unused_tensors", unused(file, g));
       Map<String, Object> step = new LinkedHashMap<>();
       step.put("tokens", workload.tokens());
       step.put("context", workload.contexts());

@@ -1,7 +1,7 @@
 package dev.tandem.cli;
 
 import dev.tandem.engine.EngineException;
-import dev.tandem.model.ModelFormatException;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.runtime.RuntimeFailure;
 import java.io.IOException;
 import java.io.PrintWriter;

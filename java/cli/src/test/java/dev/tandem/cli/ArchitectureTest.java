@@ -62,10 +62,19 @@ final class ArchitectureTest {
           .mayOnlyAccessLayers("model", "text", "runtime", "engine")
           .ensureAllClassesAreContainedInArchitectureIgnoring("dev.tandem.bench..");
 
-  /** A module's own package is apart: it holds what is for all of the module. */
+  /** A module's own package is the whole, which the rules after this one keep from its parts. */
   @ArchTest
   static final ArchRule packagesOfAModuleHaveNoCycles =
       slices().matching("dev.tandem.(*).(*)..").should().beFreeOfCycles();
+
+  @ArchTest
+  static final ArchRule partsOfTheModelDoNotKnowTheWhole =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.model.*..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.tandem.model");
 
   @ArchTest
   static final ArchRule partsOfTheEngineDoNotKnowTheWhole =

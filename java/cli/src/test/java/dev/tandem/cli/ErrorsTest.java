@@ -39,8 +39,31 @@ class ErrorsTest {
         "generate x --temp Infinity ~ --temp Infinity is not possible: from 0 on; 0 always takes"
             + " the likeliest token",
         "generate x --temp warm   ~ Invalid value for option '--temp': 'warm' is no number",
-        "generate x --top-k 0     ~ --top-k 0 is not possible: from 1 to 256",
-        "generate x --top-k 257   ~ --top-k 257 is not possible: from 1 to 256",
+        "generate x --top-k -1    ~ --top-k -1 is not possible: from 0 on; 0 draws from all tokens",
+        "generate x --top-p 1.01  ~ --top-p 1.01 is not possible: from 0 to 1; 1 draws from all"
+            + " tokens",
+        "generate x --min-p -0.1  ~ --min-p -0.1 is not possible: from 0 to 1; 0 draws from all"
+            + " tokens",
+        "generate x --typical NaN ~ --typical NaN is not possible: from 0 to 1; 1 draws from all"
+            + " tokens",
+        "generate x --repeat-penalty 0 ~ --repeat-penalty 0.0 is not possible: from 0.01 to 100; 1"
+            + " changes nothing",
+        "generate x --presence-penalty 101 ~ --presence-penalty 101.0 is not possible: from -100 to"
+            + " 100; 0 changes nothing",
+        "generate x --frequency-penalty NaN ~ --frequency-penalty NaN is not possible: from -100 to"
+            + " 100; 0 changes nothing",
+        "generate x --repeat-last-n -1 ~ --repeat-last-n -1 is not possible: from 0 to 1024 tokens",
+        "generate x --repeat-last-n 1025 ~ --repeat-last-n 1025 is not possible: from 0 to 1024"
+            + " tokens",
+        "generate x --logit-bias 5 ~ --logit-bias '5' is not possible: a token's id, + or -, and a"
+            + " number or inf: 1234-5",
+        "generate x --logit-bias 5-NaN ~ --logit-bias '5-NaN' is not possible: a token's id, + or"
+            + " -, and a number or inf: 1234-5",
+        "generate x -l 5+1 -l 5-inf ~ --logit-bias names token 5 twice: leave one out",
+        "generate x -l 1376+1     ~ --logit-bias of token 1376 is not possible: ids go from 0 to"
+            + " 1375",
+        "generate x --repeat-last-n 1024 --repeat-penalty 2 -l 5-1 ~ 1 biases and 1024 penalised"
+            + " tokens are more than 1024; choose fewer",
         "generate x -n -2         ~ -n -2 is not possible: from 0 on, or -1 until the text ends",
         "generate x -n many       ~ Invalid value for option '--predict': 'many' is no whole number"
             + " up to 2147483647",

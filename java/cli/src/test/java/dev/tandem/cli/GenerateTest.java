@@ -25,7 +25,9 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -132,6 +134,44 @@ class GenerateTest {
     assertTrue(refused.err().startsWith("tandem: the prompt is empty"), refused.err());
   }
 
+  @Test
+  void stopStringsAreNotPrinted() {
+    String all = ok("generate", PROMPT, "-n", "40", "--temp", "0", "--no-display-prompt").out();
+    String stop = all.substring(all.length() / 2, all.length() / 2 + 4);
+    Tandem.Result stopped =
+        ok(
+            "generate",
+            PROMPT,
+            "-n",
+            "40",
+            "--temp",
+            "0",
+            "--no-display-prompt",
+            "--stop",
+            stop,
+            "--stop",
+            "never heard of");
+    assertEquals(all.substring(0, all.indexOf(stop)), stopped.out());
+  }
+
+  @Test
+  void logProbabilitiesOfTheTokens() {
+    JsonNode document =
+        ok("generate", PROMPT, "-n", "5", "--temp", "0", "--json", "--logprobs", "3").json();
+    assertEquals(5, document.get("logprobs").size());
+    for (int i = 0; i < 5; i++) {
+      JsonNode token = document.get("logprobs").get(i);
+      assertEquals(document.get("ids").get(i), token.get("id"));
+      assertEquals(3, token.get("top").size());
+      assertEquals(token.get("id"), token.get("top").get(0).get("id"), "greedy takes the best");
+      assertTrue(token.get("logprob").doubleValue() <= 0);
+    }
+    Tandem.Result refused = run("generate", PROMPT, "--logprobs", "3");
+    assertEquals(2, refused.code());
+    assertTrue(refused.err().contains("add --json"), refused.err());
+    assertEquals(2, run("generate", PROMPT, "--json", "--logprobs", "257").code());
+  }
+
   // ---- how much ----
 
   @ParameterizedTest
@@ -161,8 +201,19 @@ class GenerateTest {
     // The last token is announced, but no longer read.
     assertEquals(
         256 + 1, json.get("prompt_tokens").intValue() + json.get("generated_tokens").intValue());
-    assertTrue(IntStream.of(ids(json, "ids")).anyMatch(id -> id == EOS));
+    assertFalse(IntStream.of(ids(json, "ids")).anyMatch(id -> id == EOS), "it is banned");
     assertFalse(json.get("text").textValue().contains("<|"), "names of control tokens are no text");
+  }
+
+  @Test
+  void contextIsWhatIsAskedForAlthoughBlocksAreWhole() {
+    Tandem.Result result = ok("generate", PROMPT, "-c", "100", "--ignore-eos", "--json");
+    assertTrue(result.err().contains("; context 100 tokens;"), result.err());
+    JsonNode json = result.json();
+    assertEquals(100, json.get("context").intValue());
+    assertEquals("length", json.get("reason").textValue());
+    assertEquals(
+        100 + 1, json.get("prompt_tokens").intValue() + json.get("generated_tokens").intValue());
   }
 
   @Test
@@ -217,6 +268,52 @@ class GenerateTest {
     assertNotEquals(text, ok("generate", PROMPT, "-s", "7", "--temp", "2").out());
     assertEquals(
         ok("generate", PROMPT, "--temp", "0").out(), ok("generate", PROMPT, "--top-k", "1").out());
+  }
+
+  /** Each option alone changes a text that is drawn from all tokens, and off means off. */
+  @ParameterizedTest
+  @CsvSource({
+    "--top-k, 3, 0",
+    "--top-p, 0.3, 1",
+    "--min-p, 0.5, 0",
+    "--typical, 0.3, 1",
+    "--repeat-penalty, 1.5, 1",
+    "--presence-penalty, 2, 0",
+    "--frequency-penalty, 2, 0"
+  })
+  void optionsReachTheSampler(String option, String on, String off) {
+    String plain = generated(Map.of());
+    assertNotEquals(plain, generated(Map.of(option, on)));
+    assertEquals(plain, generated(Map.of(option, off)));
+    if (option.endsWith("-penalty")) {
+      assertEquals(plain, generated(Map.of(option, on, "--repeat-last-n", "0")));
+      assertNotEquals(
+          generated(Map.of(option, on)), generated(Map.of(option, on, "--repeat-last-n", "4")));
+    }
+  }
+
+  private static String generated(Map<String, String> options) {
+    Map<String, String> all = new TreeMap<>();
+    all.putAll(Map.of("--temp", "1.5", "--top-k", "0", "--top-p", "1", "--min-p", "0"));
+    all.putAll(options);
+    StringBuilder words = new StringBuilder("-s 11 -n 60");
+    all.forEach((name, value) -> words.append(' ').append(name).append(' ').append(value));
+    return ok(words(words.toString())).out();
+  }
+
+  @Test
+  void biasesBanAndForceTokens() {
+    JsonNode greedy = ok("generate", PROMPT, "--temp", "0", "-n", "20", "--json").json();
+    int banned = ids(greedy, "ids")[4];
+    String without = "--temp 0 -n 20 --json -l " + banned;
+    int[] ids = ids(ok(words(without + "-inf")).json(), "ids");
+    assertFalse(IntStream.of(ids).anyMatch(id -> id == banned));
+    int[] forced = ids(ok(words(without + "+1000")).json(), "ids");
+    assertTrue(IntStream.of(forced).allMatch(id -> id == banned));
+  }
+
+  private static String[] words(String options) {
+    return ("generate|" + PROMPT + "|" + options.strip().replace(' ', '|')).split("\\|");
   }
 
   @Test
@@ -359,6 +456,13 @@ class GenerateTest {
     assertEquals(12, json.get("generated_tokens").intValue());
     assertEquals(0.8, json.get("temperature").doubleValue());
     assertEquals(40, json.get("top_k").intValue());
+    assertEquals(0.95, json.get("top_p").doubleValue());
+    assertEquals(0.05, json.get("min_p").doubleValue());
+    assertEquals(1, json.get("typical").doubleValue());
+    assertEquals(1, json.get("repeat_penalty").doubleValue());
+    assertEquals(0, json.get("presence_penalty").doubleValue());
+    assertEquals(0, json.get("frequency_penalty").doubleValue());
+    assertEquals(64, json.get("repeat_last_n").intValue());
     assertEquals(5, json.get("seed").intValue());
     assertEquals(256, json.get("context").intValue());
     assertEquals("cpu", json.get("device").textValue());

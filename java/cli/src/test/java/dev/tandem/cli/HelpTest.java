@@ -111,6 +111,13 @@ class HelpTest {
   @CsvSource({
     "generate, --temp, 0.8",
     "generate, --top-k, 40",
+    "generate, --top-p, 0.95",
+    "generate, --min-p, 0.05",
+    "generate, --typical, 1",
+    "generate, --repeat-penalty, 1",
+    "generate, --presence-penalty, 0",
+    "generate, --frequency-penalty, 0",
+    "generate, --repeat-last-n, 64",
     "generate, --batch-size, 512",
     "perplexity, --ctx-size, 512",
     "bench model, --n-prompt, 512",

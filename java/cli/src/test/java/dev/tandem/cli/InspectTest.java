@@ -78,6 +78,26 @@ class InspectTest {
         ok("inspect", "--tokens", "64").out().contains("cost of a step of 64 tokens, context 512"));
   }
 
+  @Test
+  void tensorsThatNoOperatorReadsAreNamed() {
+    assertFalse(ok("inspect").out().contains("unused"));
+    assertEquals("[]", ok("inspect", "--json").json().get("unused_tensors").toString());
+    GgufWriter file =
+        SyntheticModel.writer(Models.tiny("more"), SyntheticModel.Options.of(TensorType.F32));
+    for (int i = 0; i < 10; i++) {
+      file.tensor("other\n" + i, TensorType.F32, List.of(1L), new byte[4]);
+    }
+    Path model = folder.resolve("more.gguf");
+    file.write(model);
+    String out = ok("inspect", "-m", model.toString()).out();
+    assertTrue(out.contains("\nunused tensors: other\\n0, other\\n1, "), out);
+    assertTrue(out.endsWith(", other\\n7 and 2 more\n"), out);
+    JsonNode unused = ok("inspect", "--json", "-m", model.toString()).json().get("unused_tensors");
+    assertEquals(10, unused.size());
+    assertEquals("other\n9", unused.get(9).textValue());
+    assertEquals("", ok("generate", "ba", "-n", "1", "-q", "-m", model.toString()).err());
+  }
+
   private static double flops(JsonNode json) {
     return json.get("cost").get("flops").doubleValue();
   }

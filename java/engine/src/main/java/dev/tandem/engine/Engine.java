@@ -8,6 +8,8 @@ import dev.tandem.engine.program.ProgramCompiler;
 import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.program.WeightStore;
+import dev.tandem.engine.sample.Sampler;
+import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
 import dev.tandem.model.graph.OperatorGraph;
 import dev.tandem.runtime.AbortFlag;
@@ -46,6 +48,7 @@ public final class Engine implements AutoCloseable {
   private final CompiledModel compiled;
   private final StepBlock step;
   private final KvCache cache;
+  private final int kvTokens;
   private final MemoryNeed memory;
 
   // The sequences of the step being put together, and how far each goes.
@@ -61,6 +64,7 @@ public final class Engine implements AutoCloseable {
       CompiledModel compiled,
       StepBlock step,
       KvCache cache,
+      int kvTokens,
       MemoryNeed memory) {
     this.model = model;
     this.device = device;
@@ -68,6 +72,7 @@ public final class Engine implements AutoCloseable {
     this.compiled = compiled;
     this.step = step;
     this.cache = cache;
+    this.kvTokens = kvTokens;
     this.memory = memory;
   }
 
@@ -98,7 +103,9 @@ public final class Engine implements AutoCloseable {
       StepBlock step = new StepBlock(device, capacity);
       try {
         CompiledModel compiled = compiler.compile(model.file(), step);
-        return new Engine(model, device, weights, compiled, step, new KvCache(blocks), memory);
+        KvCache cache = new KvCache(blocks);
+        int tokens = Math.min(wantedTokens(model, options), blocks * KvCache.BLOCK_TOKENS);
+        return new Engine(model, device, weights, compiled, step, cache, tokens, memory);
       } catch (RuntimeException e) {
         step.close();
         throw e;
@@ -119,7 +126,14 @@ public final class Engine implements AutoCloseable {
   }
 
   private static StepCapacity stepCapacity(EngineOptions options, int blocks) {
-    return new StepCapacity(options.stepTokens(), options.stepOutputs(), blocks);
+    return new StepCapacity(
+        options.stepTokens(), options.stepOutputs(), blocks, SamplingOptions.MOST_ADJUSTMENTS);
+  }
+
+  /** The context that was asked for, or else what the model was trained for, within reason. */
+  private static int wantedTokens(Model model, EngineOptions options) {
+    int trained = model.graph().hyperparameters().trainedContext();
+    return options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
   }
 
   /** Chooses the size of the KV cache, so that everything fits; nothing is allocated yet. */
@@ -129,8 +143,7 @@ public final class Engine implements AutoCloseable {
       OptionalLong available,
       Device device,
       WeightStore weights) {
-    int trained = model.graph().hyperparameters().trainedContext();
-    int wanted = options.kvTokens().orElse(Math.min(trained, EngineOptions.DEFAULT_KV_TOKENS));
+    int wanted = wantedTokens(model, options);
     if (wanted < 1 || wanted > MOST_KV_TOKENS) {
       throw new EngineException(
           "context: %d tokens are not possible; 1 to %d are".formatted(wanted, MOST_KV_TOKENS));
@@ -150,6 +163,7 @@ public final class Engine implements AutoCloseable {
     }
     int fitting =
         mostThatFit(blocks, count -> needOf.apply(count).total() <= available.getAsLong());
+    int trained = model.graph().hyperparameters().trainedContext();
     int least = KvCache.blocksFor(Math.min(trained, LEAST_KV_TOKENS));
     if (options.kvTokens().isEmpty() && fitting >= least) {
       return needOf.apply(fitting);
@@ -203,9 +217,12 @@ public final class Engine implements AutoCloseable {
     return cache;
   }
 
-  /** Positions that the KV cache has room for. */
+  /**
+   * Positions that a sequence can have: what was asked for, although the KV cache is made of whole
+   * blocks and may have room for a few more.
+   */
   public int kvTokens() {
-    return cache.blocks() * KvCache.BLOCK_TOKENS;
+    return kvTokens;
   }
 
   /** The step being put together, and after {@link #run} its results. */
@@ -226,7 +243,8 @@ public final class Engine implements AutoCloseable {
    * @param sequence not yet in this step
    * @param tokens holds the ids at {@code [from, from + count)}
    * @return the row of the first output in the step block's results (none: what it would be)
-   * @throws EngineException if the KV cache is full
+   * @throws EngineException if the sequence would become longer than {@link #kvTokens}, or the KV
+   *     cache is full of others
    * @throws IllegalStateException if the step is full
    */
   public int add(KvSequence sequence, int[] tokens, int from, int count, Outputs outputs) {
@@ -245,6 +263,11 @@ public final class Engine implements AutoCloseable {
         };
     int length = sequence.length();
     step.requireRoom(count, outputCount, 0);
+    if (count > kvTokens - length) {
+      throw new EngineException(
+          "the context is full: it has %d tokens; %d are in use, %d more do not fit"
+              .formatted(kvTokens, length, count));
+    }
     if (!cache.reserve(sequence, length + count)) {
       throw new EngineException(
           "the KV cache is full: %d of %d blocks are free, %d more are needed"
@@ -284,6 +307,29 @@ public final class Engine implements AutoCloseable {
     pendingCount = 0;
   }
 
+  /**
+   * Makes the draws from whole rows of logits that samplers asked for since the step ran. One that
+   * was aborted can be repeated.
+   */
+  public void pick(AbortFlag flag) {
+    requireOpen();
+    step.seal();
+    compiled.pick(flag);
+  }
+
+  /**
+   * The next token for an output of the step that has run, by candidates or by a {@link #pick}. For
+   * several outputs {@link Sampler#sample} each, and make their draws at once.
+   */
+  public int sample(Sampler sampler, int output, AbortFlag flag) {
+    int token = sampler.sample(step, output);
+    if (token != Sampler.PENDING) {
+      return token;
+    }
+    pick(flag);
+    return sampler.picked(step);
+  }
+
   private void requireOpen() {
     if (closed) {
       throw new IllegalStateException(model.name() + " is closed");
@@ -295,7 +341,10 @@ public final class Engine implements AutoCloseable {
     return compiled.vocabulary();
   }
 
-  /** Copies an output's logits of the last step into a direct buffer: float32, native order. */
+  /**
+   * Copies an output's logits of the last step into a direct buffer: float32, native order. They
+   * are the model's, but for the tokens that a {@link Sampler} gave penalties or biases.
+   */
   public void readLogits(int output, ByteBuffer destination) {
     requireOpen();
     compiled.readLogits(output, destination);

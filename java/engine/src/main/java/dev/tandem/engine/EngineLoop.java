@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.sample.Sampler;
 import dev.tandem.engine.schedule.Context;
 import dev.tandem.engine.schedule.Scheduler;
 import dev.tandem.runtime.AbortFlag;
@@ -22,9 +23,11 @@ final class EngineLoop {
   private final Engine engine;
   private final Scheduler<Run> scheduler;
   private final AbortFlag abort = new AbortFlag();
+  private final AbortFlag never = new AbortFlag(); // what takes so short is not worth stopping
   private final Queue<Runnable> orders = new ConcurrentLinkedQueue<>();
   private final int[] tokens;
   private final int[] outputs;
+  private final int[] sampled;
   private Optional<Thread> thread = Optional.empty(); // guarded by this
   private boolean closed; // guarded by this
   private boolean lastWasAborted;
@@ -41,6 +44,7 @@ final class EngineLoop {
     scheduler = new Scheduler<>(engine.cache(), limits);
     tokens = new int[stepTokens];
     outputs = new int[running];
+    sampled = new int[running];
   }
 
   // ---- from any thread ----
@@ -59,6 +63,7 @@ final class EngineLoop {
       context.ids().truncate(run.keep());
       context.ids().addAll(run.prompt());
       context.publish();
+      run.begin();
       if (run.isCancelled()) { // so early that nobody looks for it
         run.end(Generation.Reason.CANCELLED);
       } else {
@@ -118,6 +123,7 @@ final class EngineLoop {
     call();
     running.ifPresent(EngineLoop::join);
     abort.close();
+    never.close();
   }
 
   private synchronized void order(Runnable order) {
@@ -224,8 +230,38 @@ final class EngineLoop {
       return;
     }
     lastWasAborted = false;
+    try {
+      sample();
+    } catch (RuntimeException e) {
+      for (int i = 0; i < scheduler.members(); i++) {
+        fail(scheduler.member(i), e);
+      }
+      return;
+    }
     for (int i = 0; i < scheduler.members(); i++) {
-      deliver(scheduler.member(i), scheduler.count(i), outputs[i]);
+      deliver(i);
+    }
+  }
+
+  /** Samples the tokens of all outputs; draws from whole rows are made together. */
+  private void sample() {
+    boolean pending = false;
+    for (int i = 0; i < scheduler.members(); i++) {
+      Run run = scheduler.member(i);
+      if (run.context().pending() == 0) {
+        sampled[i] = run.sampler().sample(engine.step(), outputs[i]);
+        pending |= sampled[i] == Sampler.PENDING;
+      }
+    }
+    if (!pending) {
+      return;
+    }
+    engine.pick(never);
+    for (int i = 0; i < scheduler.members(); i++) {
+      Run run = scheduler.member(i);
+      if (run.context().pending() == 0 && sampled[i] == Sampler.PENDING) {
+        sampled[i] = run.sampler().picked(engine.step());
+      }
     }
   }
 
@@ -246,6 +282,9 @@ final class EngineLoop {
               0,
               count,
               last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
+      if (last) {
+        run.sampler().adjust(engine.step(), outputs[i]);
+      }
     }
   }
 
@@ -277,24 +316,24 @@ final class EngineLoop {
 
   private void failed(RuntimeException failure) {
     if (scheduler.failed()) {
-      Run run = scheduler.member(0);
-      scheduler.end(run);
-      run.fail(failure);
+      fail(scheduler.member(0), failure);
     }
   }
 
-  private void deliver(Run run, int count, int output) {
+  private void fail(Run run, RuntimeException failure) {
+    scheduler.end(run);
+    run.fail(failure);
+  }
+
+  private void deliver(int member) {
+    Run run = scheduler.member(member);
     Context context = run.context();
     context.publish();
     if (context.pending() > 0) {
-      run.readPrompt(count);
+      run.readPrompt(scheduler.count(member));
       return;
     }
-    try {
-      run.sampled(run.sampler().sample(engine.step(), output), count);
-    } catch (RuntimeException e) {
-      run.fail(e);
-    }
+    run.sampled(sampled[member], scheduler.count(member), engine.step(), outputs[member]);
     if (run.hasEnded()) {
       scheduler.end(run);
     }

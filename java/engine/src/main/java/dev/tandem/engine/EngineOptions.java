@@ -9,8 +9,9 @@ import java.util.OptionalInt;
  *
  * @param device where
  * @param weights how its matrices are kept
- * @param kvTokens positions that the KV cache has room for, all sequences together; empty = as many
- *     as the model was trained for, at most {@link #DEFAULT_KV_TOKENS}, as far as memory allows
+ * @param kvTokens positions that the KV cache has room for, which all sequences share block by
+ *     block, and the most that one of them can have; empty = as many as the model was trained for,
+ *     at most {@link #DEFAULT_KV_TOKENS}, as far as memory allows
  * @param stepTokens tokens that one step can take
  * @param stepOutputs rows of logits that one step can compute
  */

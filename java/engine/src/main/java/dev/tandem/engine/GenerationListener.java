@@ -1,5 +1,7 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.sample.TokenProbabilities;
+
 /**
  * Hears what a generation does, on the thread that called it. What it throws ends the generation
  * and reaches the caller.
@@ -11,6 +13,9 @@ public interface GenerationListener {
 
   /** A token was generated; tokens that end the text are not announced. */
   default void token(int id) {}
+
+  /** How likely the token was that was announced last, if the options ask for that. */
+  default void probabilities(TokenProbabilities probabilities) {}
 
   /**
    * More of the text is complete: whole characters only, and nothing that may be the beginning of a

@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.text.StopStrings;
 import java.util.List;
@@ -12,11 +13,18 @@ import java.util.List;
  * @param sampling how tokens are drawn
  * @param ignoreEnd go on when the model ends its text
  * @param stop strings before which the text ends
+ * @param logProbabilities {@link #NONE} = do not tell; else tell how likely each token was, and the
+ *     so many likeliest ones
  */
 public record GenerationOptions(
-    int maxTokens, SamplingOptions sampling, boolean ignoreEnd, List<String> stop) {
+    int maxTokens,
+    SamplingOptions sampling,
+    boolean ignoreEnd,
+    List<String> stop,
+    int logProbabilities) {
 
   public static final int UNLIMITED = Integer.MAX_VALUE;
+  public static final int NONE = -1;
 
   public GenerationOptions {
     if (maxTokens < 0) {
@@ -28,6 +36,11 @@ public record GenerationOptions(
           "stop strings: %d are too many; up to %d are possible"
               .formatted(stop.size(), StopStrings.MOST));
     }
+    if (logProbabilities < NONE || logProbabilities > StepBlock.CANDIDATES) {
+      throw new IllegalArgumentException(
+          "log-probabilities: %d are not possible; 0 to %d are"
+              .formatted(logProbabilities, StepBlock.CANDIDATES));
+    }
     if (stop.contains("")) {
       throw new IllegalArgumentException("stop strings: one is empty");
     }
@@ -35,14 +48,19 @@ public record GenerationOptions(
 
   /** Until the model ends its text, or as many tokens. */
   public static GenerationOptions of(int maxTokens, SamplingOptions sampling) {
-    return new GenerationOptions(maxTokens, sampling, false, List.of());
+    return new GenerationOptions(maxTokens, sampling, false, List.of(), NONE);
   }
 
   public GenerationOptions ignoringEnd() {
-    return new GenerationOptions(maxTokens, sampling, true, stop);
+    return new GenerationOptions(maxTokens, sampling, true, stop, logProbabilities);
   }
 
   public GenerationOptions stoppingAt(String... strings) {
-    return new GenerationOptions(maxTokens, sampling, ignoreEnd, List.of(strings));
+    return new GenerationOptions(
+        maxTokens, sampling, ignoreEnd, List.of(strings), logProbabilities);
+  }
+
+  public GenerationOptions withLogProbabilities(int likeliest) {
+    return new GenerationOptions(maxTokens, sampling, ignoreEnd, stop, likeliest);
   }
 }

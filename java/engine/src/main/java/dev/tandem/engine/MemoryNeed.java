@@ -1,7 +1,5 @@
 package dev.tandem.engine;
 
-import java.util.Locale;
-
 /**
  * What a model takes of a device's memory, in bytes.
  *
@@ -11,6 +9,8 @@ import java.util.Locale;
  */
 public record MemoryNeed(long weights, long kv, long work) {
 
+  private static final String[] UNITS = {"KiB", "MiB", "GiB", "TiB"};
+
   public long total() {
     return weights + kv + work;
   }
@@ -18,19 +18,32 @@ public record MemoryNeed(long weights, long kv, long work) {
   /** For people: {@code 5.2 GiB (weights 4.3 GiB, KV cache 0.8 GiB, work 0.1 GiB)}. */
   @Override
   public String toString() {
-    return "%s (weights %s, KV cache %s, work %s)"
-        .formatted(text(total()), text(weights), text(kv), text(work));
+    return text(total())
+        + " (weights "
+        + text(weights)
+        + ", KV cache "
+        + text(kv)
+        + ", work "
+        + text(work)
+        + ")";
   }
 
-  /** {@code 1.5 GiB}. */
+  /**
+   * {@code 1.5 GiB}. Without {@link String#format}: this is told at every start, and the first use
+   * of that one takes longer than a token.
+   */
   public static String text(long bytes) {
-    String[] units = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    double value = bytes;
+    if (bytes < 1024) {
+      return bytes + " bytes";
+    }
+    double value = bytes / 1024.0;
     int unit = 0;
-    while (value >= 1024 && unit < units.length - 1) {
+    // Not 1024: what is rounded to it gets the next unit.
+    while (value >= 1023.95 && unit < UNITS.length - 1) {
       value /= 1024;
       unit++;
     }
-    return unit == 0 ? bytes + " bytes" : String.format(Locale.ROOT, "%.1f %s", value, units[unit]);
+    long tenths = Math.round(10 * value);
+    return tenths / 10 + "." + tenths % 10 + " " + UNITS[unit];
   }
 }

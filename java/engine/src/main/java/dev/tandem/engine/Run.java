@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.Sampler;
 import dev.tandem.engine.schedule.Context;
 import dev.tandem.engine.schedule.Request;
@@ -39,24 +40,24 @@ final class Run extends Request {
   /**
    * A generation of what follows the first {@code keep} tokens of a context and a prompt.
    *
-   * @param contextTokens that the context can hold
+   * @param engine is only asked for its sizes
    */
   Run(
       Context context,
       int keep,
       int[] prompt,
       GenerationOptions options,
-      int contextTokens,
+      Engine engine,
       Tokenizer tokenizer,
       TokenChannel channel) {
     super(context, options.maxTokens());
     this.channel = channel;
     this.options = options;
-    this.contextTokens = contextTokens;
+    contextTokens = engine.kvTokens();
     this.keep = keep;
     this.prompt = prompt;
     vocabulary = tokenizer.vocabulary();
-    sampler = new Sampler(options.sampling());
+    sampler = new Sampler(options.sampling(), engine.vocabulary());
     stops = new StopStrings(options.stop(), this::append);
     text = new TextStream(tokenizer, false, stops);
     int last = prompt[prompt.length - 1];
@@ -114,6 +115,15 @@ final class Run extends Request {
     return ended;
   }
 
+  /** The context has all tokens that are to be read: it begins. */
+  void begin() {
+    int size = context().ids().size();
+    int looked = options.sampling().penalties().lastTokens();
+    for (int i = Math.max(0, size - looked); i < size; i++) {
+      sampler.accept(context().ids().get(i));
+    }
+  }
+
   /** So many more tokens of what was pending have been read; others are still to come. */
   void readPrompt(int count) {
     int length = context().sequence().length();
@@ -124,8 +134,12 @@ final class Run extends Request {
     channel.publish();
   }
 
-  /** The last of what was pending was read, and a token sampled. */
-  void sampled(int id, int count) {
+  /**
+   * The last of what was pending was read, and a token sampled.
+   *
+   * @param output in the step that has run
+   */
+  void sampled(int id, int count, StepBlock step, int output) {
     if (firstNanos == 0) {
       firstNanos = System.nanoTime();
       readPrompt(count);
@@ -135,14 +149,19 @@ final class Run extends Request {
     } else if (!options.ignoreEnd() && isKnown(id) && vocabulary.isEndOfGeneration(id)) {
       end(Generation.Reason.STOP);
     } else {
-      accept(id);
+      accept(id, step, output);
     }
   }
 
-  private void accept(int id) {
+  private void accept(int id, StepBlock step, int output) {
     generated++;
     context().ids().add(id);
+    sampler.accept(id);
     event = channel.next(TokenChannel.Kind.TOKEN, id);
+    if (options.logProbabilities() != GenerationOptions.NONE) {
+      event.probabilities =
+          Optional.of(sampler.probabilities(step, output, options.logProbabilities()));
+    }
     if (isKnown(id)) {
       text.print(id);
     }

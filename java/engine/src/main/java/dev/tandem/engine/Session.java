@@ -150,7 +150,7 @@ public final class Session implements AutoCloseable {
     try {
       requireFitting(keep, prompt);
       TokenChannel channel = new TokenChannel(loop::call);
-      Run run = new Run(context, keep, prompt, options, capacity(), model.tokenizer(), channel);
+      Run run = new Run(context, keep, prompt, options, model.engine(), model.tokenizer(), channel);
       current = Optional.of(run);
       if (closed) { // after telling what is to be cancelled: close() says so and then cancels
         throw new IllegalStateException("the session is closed");
@@ -266,6 +266,9 @@ public final class Session implements AutoCloseable {
         } else {
           generated++;
           listener.token(event.value);
+          if (event.probabilities.isPresent()) { // no method reference: that would allocate
+            listener.probabilities(event.probabilities.get());
+          }
           passText(event);
         }
       } catch (RuntimeException | Error e) {

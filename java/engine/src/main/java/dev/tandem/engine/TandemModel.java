@@ -30,7 +30,7 @@ public final class TandemModel implements AutoCloseable {
   /**
    * Opens and loads a model file.
    *
-   * @throws dev.tandem.model.ModelFormatException if the file is no such model
+   * @throws dev.tandem.model.gguf.ModelFormatException if the file is no such model
    * @throws EngineException if it does not fit into memory
    * @throws dev.tandem.runtime.RuntimeFailure if the device or the file fails
    */

@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.sample.TokenProbabilities;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
@@ -27,6 +28,7 @@ final class TokenChannel {
     int value; // tokens in the cache, or the token's id
     byte[] text = new byte[32];
     int textLength;
+    Optional<TokenProbabilities> probabilities = Optional.empty();
     Optional<Result> result = Optional.empty(); // at the end
     Optional<RuntimeException> failure = Optional.empty();
 
@@ -34,6 +36,7 @@ final class TokenChannel {
       this.kind = kind;
       this.value = value;
       textLength = 0;
+      probabilities = Optional.empty();
       result = Optional.empty();
       failure = Optional.empty();
     }

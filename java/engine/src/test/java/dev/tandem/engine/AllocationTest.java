@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import dev.tandem.engine.kv.KvSequence;
+import dev.tandem.engine.sample.Penalties;
 import dev.tandem.engine.sample.Sampler;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.model.Model;
@@ -15,8 +16,12 @@ import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.DeviceOptions;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Decoding allocates nothing on the Java heap. */
 class AllocationTest {
@@ -27,8 +32,22 @@ class AllocationTest {
 
   @TempDir private Path folder;
 
-  @Test
-  void decodeSteps() {
+  static Stream<SamplingOptions> samplings() {
+    SamplingOptions usual = SamplingOptions.seeded(1);
+    return Stream.of(
+        SamplingOptions.greedy(),
+        usual,
+        SamplingOptions.plain(1), // drawn from the whole row
+        SamplingOptions.plain(1).withTopP(0.999), // and filtered there
+        usual.withTypical(0.9),
+        usual
+            .withPenalties(new Penalties(64, 1.1, 0.2, 0.1))
+            .withLogitBias(Map.of(5, 1f, 6, Float.NEGATIVE_INFINITY)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("samplings")
+  void decodeSteps(SamplingOptions sampling) {
     Path file = folder.resolve("tiny.gguf");
     SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0));
     EngineOptions options =
@@ -36,7 +55,7 @@ class AllocationTest {
     try (Engine engine = Runs.load(Model.open(file), options);
         AbortFlag flag = new AbortFlag()) {
       KvSequence[] sequences = {new KvSequence(), new KvSequence()};
-      Sampler sampler = new Sampler(SamplingOptions.seeded(1));
+      Sampler sampler = new Sampler(sampling, engine.vocabulary());
       int[] tokens = {5, 6};
       ThreadMXBean thread = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       // A step that allocated would do so in every round. What the machine does once (loading a
@@ -102,11 +121,13 @@ class AllocationTest {
     for (int i = 0; i < STEPS; i++) {
       engine.begin();
       for (int s = 0; s < sequences.length; s++) {
-        engine.add(sequences[s], tokens, s, 1, Engine.Outputs.LAST);
+        int output = engine.add(sequences[s], tokens, s, 1, Engine.Outputs.LAST);
+        sampler.adjust(engine.step(), output);
       }
       engine.run(flag);
       for (int s = 0; s < sequences.length; s++) {
-        tokens[s] = sampler.sample(engine.step(), s);
+        tokens[s] = engine.sample(sampler, s, flag);
+        sampler.accept(tokens[s]);
       }
     }
   }

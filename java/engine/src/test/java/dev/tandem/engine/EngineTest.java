@@ -170,6 +170,32 @@ class EngineTest {
     engine.cache().release(sequence);
   }
 
+  /** 50 positions take 4 blocks, in which there would be room for 64. */
+  @Test
+  void sequenceLongerThanTheContextThatWasAskedFor() {
+    try (Engine other = Runs.load(Model.open(file), OPTIONS.withKvTokens(50))) {
+      assertEquals(50, other.kvTokens());
+      assertEquals(4, other.cache().blocks());
+      KvSequence sequence = new KvSequence();
+      other.begin();
+      other.add(sequence, TOKENS, 0, 40, Engine.Outputs.NONE);
+      other.run(flag);
+      other.begin();
+      EngineException e =
+          assertThrows(
+              EngineException.class,
+              () -> other.add(sequence, TOKENS, 40, 11, Engine.Outputs.LAST));
+      assertEquals(
+          "the context is full: it has 50 tokens; 40 are in use, 11 more do not fit",
+          e.getMessage());
+      other.add(sequence, TOKENS, 40, 10, Engine.Outputs.LAST);
+      other.run(flag);
+      assertEquals(50, sequence.length());
+      // The blocks are there for all: another sequence finds no more of them.
+      assertEquals(0, other.cache().freeBlocks());
+    }
+  }
+
   @Test
   void stepIsFull() {
     KvSequence first = new KvSequence();

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.engine.program.WeightStore;
 import dev.tandem.model.Model;
-import dev.tandem.model.ModelFormatException;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.reference.Agreement;
 import dev.tandem.reference.Golden;
 import java.util.List;

@@ -68,7 +68,7 @@ class MemoryTest {
         need = engine.memory().total();
       }
       try (Engine engine = load(options, need)) {
-        assertTrue(engine.kvTokens() >= tokens);
+        assertEquals(tokens, engine.kvTokens());
       }
       DeviceOptions limited = DeviceOptions.cpu(1).withMemoryLimit(need);
       EngineOptions within =

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tandem.engine.sample.Penalties;
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.model.ModelShape;
 import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.TensorType;
@@ -62,7 +64,7 @@ class ParallelSessionsTest {
     try (Session session = model.newSession()) {
       for (int turn = 0; turn < 3; turn++) {
         int[] prompt = random.ints(1 + random.nextInt(60), 259, 300).toArray();
-        SamplingOptions sampling = SamplingOptions.seeded(seed + turn);
+        SamplingOptions sampling = sampling(seed + turn);
         Heard heard = new Heard();
         int most = random.nextInt(40);
         Generation generation =
@@ -71,6 +73,15 @@ class ParallelSessionsTest {
       }
     }
     return all;
+  }
+
+  /** From candidates, from whole rows, and with penalties. */
+  private static SamplingOptions sampling(long seed) {
+    return switch ((int) (seed % 3)) {
+      case 0 -> SamplingOptions.seeded(seed);
+      case 1 -> SamplingOptions.plain(seed);
+      default -> SamplingOptions.seeded(seed).withPenalties(new Penalties(32, 1.2, 0.3, 0.2));
+    };
   }
 
   @Test
@@ -297,6 +308,59 @@ class ParallelSessionsTest {
       session.generate(new int[] {1, 270}, few, heard);
     }
     assertTrue(message.get().startsWith("a listener cannot generate"), message.get());
+  }
+
+  @Test
+  void probabilitiesComeWithTheirTokens() {
+    GenerationOptions options =
+        GenerationOptions.of(10, SamplingOptions.plain(3)).ignoringEnd().withLogProbabilities(4);
+    List<Integer> tokens = new ArrayList<>();
+    List<TokenProbabilities> heard = new ArrayList<>();
+    try (Session session = model.newSession()) {
+      session.generate(
+          new int[] {1, 270},
+          options,
+          new GenerationListener() {
+            @Override
+            public void token(int id) {
+              tokens.add(id);
+            }
+
+            @Override
+            public void probabilities(TokenProbabilities probabilities) {
+              assertEquals(tokens.getLast(), probabilities.chosen().id());
+              heard.add(probabilities);
+            }
+          });
+    }
+    assertEquals(10, heard.size());
+    for (TokenProbabilities each : heard) {
+      assertEquals(4, each.top().size());
+      assertTrue(each.chosen().log() <= each.top().getFirst().log());
+    }
+  }
+
+  /** Penalties look at the whole text, whichever generation it comes from. */
+  @Test
+  void penaltiesRememberEarlierGenerations() {
+    SamplingOptions sampling = SamplingOptions.seeded(1).withPenalties(new Penalties(64, 1, 3, 1));
+    int[] more = {275};
+    try (Session session = model.newSession();
+        Session whole = model.newSession()) {
+      Heard first = new Heard();
+      session.generate(new int[] {1, 270}, GenerationOptions.of(20, sampling).ignoringEnd(), first);
+      Heard second = new Heard();
+      session.generate(more, GenerationOptions.of(20, sampling).ignoringEnd(), second);
+      List<Integer> text = new ArrayList<>(List.of(1, 270));
+      text.addAll(first.tokens);
+      text.add(more[0]);
+      Heard atOnce = new Heard();
+      whole.generate(
+          text.stream().mapToInt(Integer::intValue).toArray(),
+          GenerationOptions.of(20, sampling).ignoringEnd(),
+          atOnce);
+      assertEquals(atOnce.tokens, second.tokens);
+    }
   }
 
   @Test

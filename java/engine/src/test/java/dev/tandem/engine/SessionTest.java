@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.engine.sample.SamplingOptions;
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.ModelShape;
 import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufValue;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.runtime.DeviceOptions;
 import dev.tandem.text.TextStream;
 import java.nio.file.Path;

@@ -16,7 +16,8 @@ public record Model(GgufFile file, OperatorGraph graph) {
   /**
    * Opens a model file; reads its header only.
    *
-   * @throws ModelFormatException naming file, offset and field of what is wrong
+   * @throws dev.tandem.model.gguf.ModelFormatException naming file, offset and field of what is
+   *     wrong
    */
   public static Model open(Path path) {
     GgufFile file = GgufFile.open(path);

@@ -79,6 +79,15 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Bytes of work memory that a program with such a pick needs.
+   *
+   * @param rows most draws of a run
+   */
+  public long workBytesOfPick(int rows, int vocabulary) {
+    return Calls.check(Native.td_work_bytes_of_pick(handle, rows, vocabulary));
+  }
+
+  /**
    * Memory on the device, zero-filled, taken from the machine page by page as it is touched.
    *
    * @throws RuntimeFailure beyond the memory limit

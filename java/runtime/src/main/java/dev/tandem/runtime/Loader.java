@@ -7,7 +7,6 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.CodeSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -25,7 +24,8 @@ import java.util.Optional;
  * <ol>
  *   <li>the folder of the jar with this class, which in the distribution is {@code lib/};
  *   <li>the classes folder, when not running from a jar;
- *   <li>the user's cache folder, where the library in the jar is unpacked: see {@link
+ *   <li>the user's cache folder, where the library in the jar for this kind of machine ({@code
+ *       tandem-runtime}, classifier {@code linux-x86_64} ...) is unpacked: see {@link
  *       LibraryCache};
  *   <li>where that cannot be written or cannot be trusted, a fresh temporary folder, removed at
  *       once after loading.
@@ -33,6 +33,7 @@ import java.util.Optional;
  */
 final class Loader {
   private static final String LIBRARY = "libtandem.so";
+  private static final String CLASS = "Loader.class";
 
   private Loader() {}
 
@@ -66,28 +67,43 @@ final class Loader {
 
   /** The library beside the jar of this class. */
   private static Optional<Path> installed() {
-    CodeSource source = Loader.class.getProtectionDomain().getCodeSource();
-    if (source == null) {
-      return Optional.empty();
-    }
-    return path(source.getLocation())
-        .filter(Files::isRegularFile)
+    return Optional.ofNullable(Loader.class.getResource(CLASS))
+        .flatMap(Loader::jar)
         .map(jar -> jar.resolveSibling(LIBRARY))
         .filter(Files::isRegularFile);
   }
 
+  /**
+   * The jar in which a class of this package lies, by the URL of the class. Its code source will
+   * not do: that of a class from an AOT cache names the place where the cache was made, wherever
+   * the jar is now.
+   *
+   * @param url {@code jar:file:/lib/tandem-runtime.jar!/dev/tandem/runtime/Loader.class}
+   */
+  static Optional<Path> jar(URL url) {
+    if (!url.getProtocol().equals("jar")) {
+      return Optional.empty();
+    }
+    String jar = url.getPath();
+    int end = jar.lastIndexOf("!/");
+    return end < 0 ? Optional.empty() : path(jar.substring(0, end));
+  }
+
   private static void loadPacked(Platform platform) {
-    String resource = "native/" + platform.folder() + "/" + LIBRARY;
-    URL url = Loader.class.getResource(resource);
+    String resource = "dev/tandem/runtime/native/" + platform.folder() + "/" + LIBRARY;
+    // By the class loader: on the module path the library's jar is a module of its own.
+    URL url = Loader.class.getClassLoader().getResource(resource);
     if (url == null) {
       throw new UnsatisfiedLinkError(
-          "These classes were built without the native library for "
+          "The native library for "
               + platform.folder()
-              + " (no "
+              + " is missing: there is no "
               + resource
-              + "): build them on such a machine");
+              + "; add dev.tandem:tandem-runtime with the classifier "
+              + platform.folder()
+              + " to the class path or the module path");
     }
-    Optional<Path> file = path(url);
+    Optional<Path> file = path(url.toString());
     if (file.isPresent()) {
       System.load(file.get().toString());
       return;
@@ -131,12 +147,12 @@ final class Loader {
   }
 
   /** The file that a URL names, if it names a plain file. */
-  private static Optional<Path> path(URL url) {
-    if (url == null || !url.getProtocol().equals("file")) {
+  private static Optional<Path> path(String url) {
+    if (!url.startsWith("file:")) {
       return Optional.empty();
     }
     try {
-      return Optional.of(Path.of(new URI(url.toString())));
+      return Optional.of(Path.of(new URI(url)));
     } catch (URISyntaxException | IllegalArgumentException e) {
       return Optional.empty();
     }

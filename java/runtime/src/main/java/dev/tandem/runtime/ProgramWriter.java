@@ -176,9 +176,48 @@ public final class ProgramWriter implements AutoCloseable {
     Calls.check(Native.td_op_copy(handle, x.index(), out.index()));
   }
 
+  /**
+   * Penalties and biases.
+   *
+   * @param counts int32, per row of logits
+   * @param ids int32 per place, {@code factors} and {@code addends} f32
+   */
+  public void adjust(Tensor logits, Tensor counts, Tensor ids, Tensor factors, Tensor addends) {
+    Calls.check(
+        Native.td_op_adjust(
+            handle, logits.index(), counts.index(), ids.index(), factors.index(), addends.index()));
+  }
+
   public void select(Tensor logits, Tensor ids, Tensor values, Tensor logSums) {
     Calls.check(
         Native.td_op_select(handle, logits.index(), ids.index(), values.index(), logSums.index()));
+  }
+
+  /**
+   * Draws from whole rows of logits.
+   *
+   * @param values what {@link #select} wrote, as {@code logSums}
+   * @param rows int32, per draw
+   * @param settings f64, {@link PickSetting#COUNT} per draw
+   */
+  public void pick(
+      Tensor logits,
+      Tensor values,
+      Tensor logSums,
+      Tensor rows,
+      Tensor settings,
+      Tensor pickedIds,
+      Tensor pickedValues) {
+    Calls.check(
+        Native.td_op_pick(
+            handle,
+            logits.index(),
+            values.index(),
+            logSums.index(),
+            rows.index(),
+            settings.index(),
+            pickedIds.index(),
+            pickedValues.index()));
   }
 
   /** Checks the whole program and seals it; this writer is then done. */

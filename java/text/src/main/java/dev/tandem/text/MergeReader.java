@@ -1,7 +1,7 @@
 package dev.tandem.text;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufMetadata;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.model.gguf.StringTable;
 
 /** Reads the list of merges of a GGUF file, each {@code left right}, into a {@link MergeTable}. */

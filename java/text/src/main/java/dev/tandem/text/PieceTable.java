@@ -103,7 +103,7 @@ final class PieceTable {
     return place;
   }
 
-  private static long key(byte[] text, int from, int to) {
+  static long key(byte[] text, int from, int to) {
     if (to - from > LONGEST_EXACT) {
       long hash = to - from;
       for (int i = from; i < to; i++) {

@@ -1,7 +1,7 @@
 package dev.tandem.text;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufMetadata;
+import dev.tandem.model.gguf.ModelFormatException;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;

@@ -11,6 +11,7 @@ import dev.tandem.runtime.Device;
 import dev.tandem.runtime.DeviceBuffer;
 import dev.tandem.runtime.ElementType;
 import dev.tandem.runtime.Layout;
+import dev.tandem.runtime.Program;
 import dev.tandem.runtime.ProgramWriter;
 import dev.tandem.runtime.ProgramWriter.Tensor;
 import java.nio.ByteBuffer;
@@ -91,7 +92,8 @@ public final class ProgramCompiler {
     for (Rotation rotation : angles.keySet()) {
       frequencies += (long) Double.BYTES * rotation.dimensions() / 2;
     }
-    return scratchPlan.peak() + logitsBytes() + frequencies + kernelBytes;
+    long pickBytes = device.workBytesOfPick(capacity.outputs(), graph.logits().width());
+    return scratchPlan.peak() + logitsBytes() + frequencies + kernelBytes + pickBytes;
   }
 
   /** Bytes of the KV pool. */
@@ -113,7 +115,14 @@ public final class ProgramCompiler {
       DeviceBuffer logits = keep(memory, device.allocate(logitsBytes()));
       Emitter emitter = new Emitter(program, file, step, scratch, kv, logits, memory);
       steps.forEach(each -> each.accept(emitter));
-      return new CompiledModel(program.finish(), logits, graph.logits().width(), memory);
+      Program whole = program.finish();
+      try {
+        Program picks = StepEnd.picks(device, step, writer -> logits(writer, logits));
+        return new CompiledModel(whole, picks, logits, graph.logits().width(), memory);
+      } catch (RuntimeException e) {
+        whole.close();
+        throw e;
+      }
     } catch (RuntimeException e) {
       memory.forEach(DeviceBuffer::close);
       throw e;
@@ -128,7 +137,8 @@ public final class ProgramCompiler {
         ScratchArray out = take(o.output());
         emit(
             o.output().rows(),
-            e -> e.program.embedding(e.weight(o.table()), e.step.ids(), e.array(out)));
+            e ->
+                e.program.embedding(e.weight(o.table()), e.step.of(StepLayout::ids), e.array(out)));
       }
       case Operator.Norm o -> {
         ScratchArray x = placeOf(o.input());
@@ -171,7 +181,7 @@ public final class ProgramCompiler {
         ScratchArray out = take(o.output());
         emit(
             o.output().rows(),
-            e -> e.program.gather(e.array(x), e.step.outputRows(), e.array(out)));
+            e -> e.program.gather(e.array(x), e.step.of(StepLayout::outputRows), e.array(out)));
       }
       case Operator.OutputHead o -> {
         needMatMul(o.weight());
@@ -180,10 +190,9 @@ public final class ProgramCompiler {
         emit(
             o.output().rows(),
             e -> {
-              Tensor logits = e.logits(o.output().width());
+              Tensor logits = logits(e.program, e.logits);
               e.program.matMul(e.weight(o.weight()), e.array(x), logits);
-              e.program.select(
-                  logits, e.step.candidateIds(), e.step.candidateLogits(), e.step.logSums());
+              StepEnd.select(e.program, e.step, logits);
             });
       }
     }
@@ -199,7 +208,9 @@ public final class ProgramCompiler {
         angles.put(rotation, out); // stays for the whole step
         emit(
             Value.Rows.TOKENS,
-            e -> e.program.ropeAngles(e.step.positions(), e.frequencies(rotation), e.array(out)));
+            e ->
+                e.program.ropeAngles(
+                    e.step.of(StepLayout::positions), e.frequencies(rotation), e.array(out)));
       }
     }
   }
@@ -306,7 +317,9 @@ public final class ProgramCompiler {
 
   private void emit(Value.Rows rows, Consumer<Emitter> step) {
     steps.add(e -> {
-      e.program.extent(rows == Value.Rows.TOKENS ? e.step.tokenCount() : e.step.outputCount());
+      e.program.extent(
+          e.step.count(
+              rows == Value.Rows.TOKENS ? StepLayout.Count.TOKENS : StepLayout.Count.OUTPUTS));
       step.accept(e);
     });
   }
@@ -317,6 +330,11 @@ public final class ProgramCompiler {
 
   private long logitsBytes() {
     return (long) F32_BYTES * capacity.outputs() * graph.logits().width();
+  }
+
+  private Tensor logits(ProgramWriter program, DeviceBuffer logits) {
+    return program.tensor(
+        logits, 0, ElementType.F32, Layout.PLAIN, capacity.outputs(), graph.logits().width());
   }
 
   private static DeviceBuffer keep(List<DeviceBuffer> memory, DeviceBuffer buffer) {
@@ -351,12 +369,16 @@ public final class ProgramCompiler {
       this.scratch = scratch;
       this.logits = logits;
       this.memory = memory;
-      this.step = stepBlock.declare(program);
+      this.step = stepBlock.operandsOf(program);
       Tensor pool =
           program.tensor(
               kv, 0, ElementType.F16, Layout.PLAIN, kvBlocks, kvBlockBytes(graph) / Short.BYTES);
       this.cached =
-          new ProgramWriter.CachedTokens(step.positions(), step.tables(), step.blocks(), pool);
+          new ProgramWriter.CachedTokens(
+              step.of(StepLayout::positions),
+              step.of(StepLayout::tables),
+              step.of(StepLayout::blocks),
+              pool);
     }
 
     Tensor array(ScratchArray array) {
@@ -375,11 +397,6 @@ public final class ProgramCompiler {
     Tensor weight(Weight weight) {
       return declaredWeights.computeIfAbsent(
           weight.name(), name -> weights.declare(program, weight));
-    }
-
-    Tensor logits(int vocabulary) {
-      return program.tensor(
-          logits, 0, ElementType.F32, Layout.PLAIN, capacity.outputs(), vocabulary);
     }
 
     ProgramWriter.CachedTokens cached() {

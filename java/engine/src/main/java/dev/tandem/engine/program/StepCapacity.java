@@ -6,8 +6,9 @@ package dev.tandem.engine.program;
  * @param tokens tokens that go through the layers
  * @param outputs rows for which logits are computed
  * @param tableEntries block numbers, of all sequences together
+ * @param adjustments penalties and biases of each output
  */
-public record StepCapacity(int tokens, int outputs, int tableEntries) {
+public record StepCapacity(int tokens, int outputs, int tableEntries, int adjustments) {
 
   /** More tokens than this in a step gain nothing. */
   public static final int MOST_TOKENS = 1 << 16;
@@ -17,6 +18,10 @@ public record StepCapacity(int tokens, int outputs, int tableEntries) {
       throw new IllegalArgumentException(
           "a step of %d tokens, %d outputs and %d table entries is not possible; 1 to %d tokens are"
               .formatted(tokens, outputs, tableEntries, MOST_TOKENS));
+    }
+    if (adjustments < 1) {
+      throw new IllegalArgumentException(
+          "adjustments: " + adjustments + " for each output are not possible; at least 1 is");
     }
   }
 }

@@ -1,7 +1,7 @@
 package dev.tandem.engine.program;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufFile;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.model.gguf.TensorInfo;
 import dev.tandem.model.graph.Operator;
 import dev.tandem.model.graph.OperatorGraph;

@@ -1,162 +1,243 @@
 package dev.tandem.engine.sample;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tandem.engine.Engine;
-import dev.tandem.engine.EngineOptions;
-import dev.tandem.engine.kv.KvSequence;
-import dev.tandem.engine.program.StepBlock;
-import dev.tandem.model.Model;
-import dev.tandem.model.ModelShape;
-import dev.tandem.model.SyntheticModel;
-import dev.tandem.model.format.TensorType;
-import dev.tandem.runtime.AbortFlag;
-import dev.tandem.runtime.DeviceOptions;
-import java.nio.file.Path;
+import dev.tandem.engine.program.LogitRows;
 import java.util.Arrays;
-import java.util.HashSet;
+import java.util.Random;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+/** Which tokens are drawn, and how often. */
 class SamplerTest {
-  private static final int DRAWS = 100_000;
-  private static final ModelShape SHAPE =
-      new ModelShape("sampled", 1, 64, 4, 2, 16, 96, 300, 64, 10_000, true, 1e-5f);
+  private static final int DRAWS = 60_000;
 
-  @TempDir private static Path folder;
-
-  private static Engine engine;
-
-  /** Two outputs of a step that has run. */
-  private static StepBlock step;
-
-  @BeforeAll
-  static void runStep() {
-    Path file = folder.resolve("sampled.gguf");
-    SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.F32));
-    EngineOptions options = EngineOptions.of(DeviceOptions.cpu(1)).withStep(4, 2);
-    engine = Engine.load(Model.open(file), options, (loaded, total) -> {});
-    try (AbortFlag flag = new AbortFlag()) {
-      engine.begin();
-      engine.add(new KvSequence(), new int[] {7, 9}, 0, 2, Engine.Outputs.ALL);
-      engine.run(flag);
+  private static float[] logits(long seed, int vocabulary) {
+    Random random = new Random(seed);
+    float[] logits = new float[vocabulary];
+    for (int i = 0; i < vocabulary; i++) {
+      logits[i] = (float) (2.5 * random.nextGaussian());
     }
-    step = engine.step();
+    return logits;
   }
 
-  @AfterAll
-  static void close() {
-    engine.close();
-  }
-
-  @Test
-  void greedyTakesTheBest() {
-    Sampler sampler = new Sampler(SamplingOptions.greedy());
-    for (int output = 0; output < 2; output++) {
-      for (int i = 0; i < 100; i++) {
-        assertEquals(step.candidateId(output, 0), sampler.sample(step, output));
-      }
+  private static int sample(LogitRows rows, Sampler sampler) {
+    int token = sampler.sample(rows.step(), 0);
+    if (token != Sampler.PENDING) {
+      return token;
     }
-    assertFalse(step.candidateId(0, 0) == step.candidateId(1, 0), "two outputs, two answers");
+    rows.pick();
+    return sampler.picked(rows.step());
   }
 
-  /** All but no temperature is greedy; nothing overflows on the way there. */
-  @ParameterizedTest
-  @ValueSource(doubles = {1e-3, 1e-300, Double.MIN_VALUE})
-  void coldIsGreedy(double temperature) {
-    Sampler sampler = new Sampler(new SamplingOptions(temperature, 256, 1));
-    for (int i = 0; i < 100; i++) {
-      assertEquals(step.candidateId(0, 0), sampler.sample(step, 0));
-    }
+  private static int[] sample(LogitRows rows, SamplingOptions options, int count) {
+    Sampler sampler = new Sampler(options, rows.vocabulary());
+    return IntStream.generate(() -> sample(rows, sampler)).limit(count).toArray();
   }
+
+  private static Set<Integer> distinct(LogitRows rows, SamplingOptions options, int count) {
+    return Arrays.stream(sample(rows, options, count))
+        .boxed()
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  // ---- statistics ----
 
   /**
-   * Pearson's chi-square of the numbers of draws against the exact probabilities. Its mean is the
-   * number of tokens less one, its variance twice that; five deviations are a chance of about one
-   * in a million for each seed, and the seeds are fixed.
+   * Pearson's chi-square of the numbers of draws against the exact probabilities; tokens too rare
+   * for it count together. Its mean is the number of classes less one, its variance twice that;
+   * five deviations are a chance of about one in a million for each case, and the seeds are fixed.
    */
   @ParameterizedTest
-  @CsvSource({"1, 256, 1", "1, 256, 2", "0.7, 40, 3", "0.7, 40, 4", "2.5, 10, 5", "1, 2, 6"})
-  void drawsWithTheExactProbabilities(double temperature, int topK, long seed) {
-    double[] weights =
-        IntStream.range(0, topK)
-            .mapToDouble(i -> Math.exp(step.candidateLogit(0, i) / temperature))
-            .toArray();
-    double sum = Arrays.stream(weights).sum();
-    int[] placeOfId = new int[SHAPE.vocabulary()];
-    Arrays.fill(placeOfId, -1);
-    for (int i = 0; i < topK; i++) {
-      placeOfId[step.candidateId(0, i)] = i;
+  @CsvSource(
+      delimiter = '|',
+      useHeadersInDisplayName = true,
+      value = {
+        "vocabulary | temperature | topK | typical | topP | minP | seed",
+        "          5 | 1    | 0    | 1   | 1    | 0     | 1",
+        "        256 | 1    | 0    | 1   | 1    | 0     | 2",
+        "       1000 | 1    | 0    | 1   | 1    | 0     | 3",
+        "      10000 | 1    | 0    | 1   | 1    | 0     | 4",
+        "       1000 | 0.7  | 0    | 1   | 1    | 0     | 5",
+        "       1000 | 2.5  | 0    | 1   | 1    | 0     | 6",
+        "       1000 | 1    | 2    | 1   | 1    | 0     | 7",
+        "       1000 | 0.8  | 40   | 1   | 1    | 0     | 8",
+        "       1000 | 1    | 256  | 1   | 1    | 0     | 9",
+        "       1000 | 1    | 500  | 1   | 1    | 0     | 10",
+        "       1000 | 1    | 0    | 1   | 0.5  | 0     | 11",
+        "       1000 | 1    | 0    | 1   | 0.95 | 0     | 12",
+        "      10000 | 1.2  | 0    | 1   | 0.9  | 0     | 13",
+        "       1000 | 1    | 0    | 1   | 1    | 0.05  | 14",
+        "      10000 | 1    | 0    | 1   | 1    | 0.001 | 15",
+        "       1000 | 1    | 0    | 0.5 | 1    | 0     | 16",
+        "       1000 | 1    | 0    | 0.9 | 1    | 0     | 17",
+        "        200 | 1    | 0    | 0.7 | 1    | 0     | 18",
+        "       1000 | 1    | 100  | 0.7 | 1    | 0     | 19",
+        "       1000 | 0.8  | 40   | 1   | 0.95 | 0.05  | 20",
+        "       1000 | 1.5  | 200  | 0.9 | 0.9  | 0.1   | 21",
+        "      10000 | 0.6  | 0    | 0.9 | 0.9  | 0.01  | 22",
+        "      10000 | 3    | 900  | 0.9 | 0.9  | 0.01  | 23",
+      })
+  void drawsWithTheExactProbabilities(
+      int vocabulary,
+      double temperature,
+      int topK,
+      double typical,
+      double topP,
+      double minP,
+      long seed) {
+    SamplingOptions options =
+        SamplingOptions.plain(seed)
+            .withTemperature(temperature)
+            .withTopK(topK)
+            .withTypical(typical)
+            .withTopP(topP)
+            .withMinP(minP);
+    float[] logits = logits(seed, vocabulary);
+    try (LogitRows rows = LogitRows.of(logits)) {
+      assertDistribution(
+          PlainSampler.probabilities(logits, options), sample(rows, options, DRAWS), seed);
     }
-    int[] drawn = new int[topK];
-    Sampler sampler = new Sampler(new SamplingOptions(temperature, topK, seed));
-    for (int i = 0; i < DRAWS; i++) {
-      drawn[placeOfId[sampler.sample(step, 0)]]++; // fails for one that is not among the best
+  }
+
+  static void assertDistribution(double[] probabilities, int[] draws, long seed) {
+    int[] drawn = new int[probabilities.length];
+    for (int id : draws) {
+      assertTrue(probabilities[id] > 0, "seed " + seed + ": token " + id + " cannot be drawn");
+      drawn[id]++;
     }
     double chiSquare = 0;
-    for (int i = 0; i < topK; i++) {
-      double expected = DRAWS * weights[i] / sum;
-      assertTrue(expected > 5, "too rare for the test: " + expected);
-      chiSquare += (drawn[i] - expected) * (drawn[i] - expected) / expected;
+    int classes = 0;
+    double rareExpected = 0;
+    int rareDrawn = 0;
+    for (int id = 0; id < drawn.length; id++) {
+      double expected = draws.length * probabilities[id];
+      if (expected < 8) {
+        rareExpected += expected;
+        rareDrawn += drawn[id];
+      } else {
+        chiSquare += (drawn[id] - expected) * (drawn[id] - expected) / expected;
+        classes++;
+      }
     }
-    double freedom = topK - 1;
+    if (rareExpected >= 8) {
+      chiSquare += (rareDrawn - rareExpected) * (rareDrawn - rareExpected) / rareExpected;
+      classes++;
+    }
+    assertTrue(classes > 1, "nothing to test");
+    double freedom = classes - 1;
     assertTrue(
         Math.abs(chiSquare - freedom) < 5 * Math.sqrt(2 * freedom),
         "chi-square " + chiSquare + " with " + freedom + " degrees of freedom, seed " + seed);
   }
 
+  // ---- edges ----
+
   @Test
-  void onlyTheBestKOfThem() {
-    for (int topK : new int[] {1, 2, 5, 40}) {
-      Set<Integer> allowed = new HashSet<>();
-      for (int i = 0; i < topK; i++) {
-        allowed.add(step.candidateId(0, i));
-      }
-      Sampler sampler = new Sampler(new SamplingOptions(100, topK, 9)); // all but even
-      Set<Integer> drawn = new HashSet<>();
-      for (int i = 0; i < 100 * topK; i++) {
-        drawn.add(sampler.sample(step, 0));
-      }
-      assertEquals(allowed, drawn);
+  void greedyTakesTheBestAndOfEqualOnesTheLowest() {
+    try (LogitRows rows = LogitRows.of(1, 7, -3, 7, 7, 2)) {
+      assertEquals(Set.of(1), distinct(rows, SamplingOptions.greedy(), 20));
+      assertEquals(Set.of(1), distinct(rows, SamplingOptions.seeded(1).withTemperature(0), 20));
+      assertEquals(Set.of(1), distinct(rows, SamplingOptions.plain(1).withTopK(1), 20));
+    }
+  }
+
+  /** All but no temperature is greedy among what is not equal; nothing overflows on the way. */
+  @ParameterizedTest
+  @ValueSource(doubles = {1e-3, 1e-30, 1e-300, Double.MIN_VALUE})
+  void coldIsGreedy(double temperature) {
+    SamplingOptions options = SamplingOptions.plain(1).withTemperature(temperature);
+    float[] logits = logits(1, 1000);
+    int best = IntStream.range(0, 1000).reduce((a, b) -> logits[b] > logits[a] ? b : a).getAsInt();
+    try (LogitRows rows = LogitRows.of(logits);
+        LogitRows ties = LogitRows.of(3, 1, 3, 2)) {
+      assertEquals(Set.of(best), distinct(rows, options, 100));
+      assertEquals(Set.of(best), distinct(rows, options.withTopK(200), 100));
+      assertEquals(Set.of(0, 2), distinct(ties, options, 100));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {1e9, 1e30, 1e300, Double.MAX_VALUE})
+  void hotIsEven(double temperature) {
+    SamplingOptions options = SamplingOptions.plain(5).withTemperature(temperature);
+    double[] even = new double[300];
+    Arrays.fill(even, 1 / 300.0);
+    try (LogitRows rows = LogitRows.of(logits(2, 300))) {
+      assertDistribution(even, sample(rows, options, DRAWS), 5);
     }
   }
 
   @Test
+  void tiesAtTheBorderOfTopKGoToTheLowerIds() {
+    SamplingOptions hot = SamplingOptions.plain(3).withTemperature(1e9);
+    float[] ties = new float[1000];
+    Arrays.fill(ties, 4);
+    ties[900] = 5;
+    try (LogitRows rows = LogitRows.of(ties)) {
+      assertEquals(Set.of(0, 1, 900), distinct(rows, hot.withTopK(3), 200));
+      Set<Integer> expected = new TreeSet<>(Set.of(900));
+      IntStream.range(0, 299).forEach(expected::add);
+      assertEquals(expected, distinct(rows, hot.withTopK(300), 6000));
+    }
+  }
+
+  @Test
+  void filtersThatKeepAllOrOne() {
+    SamplingOptions hot = SamplingOptions.plain(4).withTemperature(1e9);
+    for (int vocabulary : new int[] {20, 300}) {
+      float[] logits = logits(9, vocabulary);
+      int best =
+          IntStream.range(0, vocabulary).reduce((a, b) -> logits[b] > logits[a] ? b : a).getAsInt();
+      try (LogitRows rows = LogitRows.of(logits)) {
+        int draws = 20 * vocabulary;
+        assertEquals(Set.of(best), distinct(rows, hot.withTopP(0), 50));
+        assertEquals(Set.of(best), distinct(rows, hot.withMinP(1), 50));
+        assertEquals(vocabulary, distinct(rows, hot.withTopP(1), draws).size());
+        assertEquals(vocabulary, distinct(rows, hot.withMinP(0), draws).size());
+        assertEquals(vocabulary, distinct(rows, hot.withMinP(1e-300), draws).size());
+        assertEquals(vocabulary, distinct(rows, hot.withTypical(1), draws).size());
+        assertEquals(1, distinct(rows, hot.withTypical(0), 50).size());
+        assertEquals(vocabulary, distinct(rows, hot.withTopK(vocabulary), draws).size());
+        assertEquals(vocabulary, distinct(rows, hot.withTopK(Integer.MAX_VALUE), draws).size());
+      }
+    }
+  }
+
+  @Test
+  void oneToken() {
+    try (LogitRows rows = LogitRows.of(-5)) {
+      for (SamplingOptions options :
+          new SamplingOptions[] {
+            SamplingOptions.greedy(),
+            SamplingOptions.plain(1),
+            SamplingOptions.seeded(1).withTypical(0.5)
+          }) {
+        assertEquals(Set.of(0), distinct(rows, options, 10));
+      }
+    }
+  }
+
+  // ---- random numbers ----
+
+  @Test
   void sameSeedSameTokens() {
-    int[] first = draws(5);
-    assertTrue(Arrays.equals(first, draws(5)));
-    assertFalse(Arrays.equals(first, draws(6)));
-  }
-
-  private static int[] draws(long seed) {
-    Sampler sampler = new Sampler(SamplingOptions.seeded(seed));
-    return IntStream.range(0, 50).map(i -> sampler.sample(step, i % 2)).toArray();
-  }
-
-  @ParameterizedTest
-  @ValueSource(
-      doubles = {-1, -0.001, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
-  void temperaturesThatCannotBe(double temperature) {
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> new SamplingOptions(temperature, 40, 0));
-    assertTrue(e.getMessage().contains("temperature: " + temperature), e.getMessage());
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {-1, 0, 257, Integer.MAX_VALUE})
-  void numbersOfCandidatesThatCannotBe(int topK) {
-    IllegalArgumentException e =
-        assertThrows(IllegalArgumentException.class, () -> new SamplingOptions(1, topK, 0));
-    assertTrue(e.getMessage().contains("between 1 and 256"), e.getMessage());
+    try (LogitRows rows = LogitRows.of(logits(5, 1000))) {
+      for (SamplingOptions options :
+          new SamplingOptions[] {SamplingOptions.seeded(5), SamplingOptions.plain(5)}) {
+        int[] first = sample(rows, options, 50);
+        assertArrayEquals(first, sample(rows, options, 50));
+        assertFalse(Arrays.equals(first, sample(rows, options.withSeed(6), 50)));
+      }
+    }
   }
 }

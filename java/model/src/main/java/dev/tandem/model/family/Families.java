@@ -14,7 +14,8 @@ public final class Families {
   /**
    * The family of a file.
    *
-   * @throws dev.tandem.model.ModelFormatException naming the architecture and the supported ones
+   * @throws dev.tandem.model.gguf.ModelFormatException naming the architecture and the supported
+   *     ones
    */
   public static Family of(GgufFile file) {
     String architecture = file.metadata().string("general.architecture");

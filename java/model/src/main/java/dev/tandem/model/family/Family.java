@@ -16,8 +16,8 @@ public interface Family {
   /**
    * The graph of a model.
    *
-   * @throws dev.tandem.model.ModelFormatException where the file lacks something or asks for what
-   *     this family does not do
+   * @throws dev.tandem.model.gguf.ModelFormatException where the file lacks something or asks for
+   *     what this family does not do
    */
   OperatorGraph graph(GgufFile file);
 }

@@ -80,7 +80,10 @@ final class LlamaFamily implements Family {
         Rotation.Layout.NORM, (int) dimensions, base, positionScale(metadata), divisors);
   }
 
-  /** 1 / factor for linear scaling, 1 for none; a factor without a type means linear. */
+  /**
+   * 1 / factor for linear scaling, 1 for none; a factor without a type means linear, a factor of 0
+   * none.
+   */
   private static double positionScale(GgufMetadata metadata) {
     String type = metadata.findString("llama.rope.scaling.type").orElse("linear");
     if (!type.equals("linear") && !type.equals("none")) {
@@ -91,7 +94,10 @@ final class LlamaFamily implements Family {
         metadata.contains("llama.rope.scaling.factor")
             ? "llama.rope.scaling.factor"
             : "llama.rope.scale_linear";
-    double factor = metadata.findReal(key).orElse(1);
+    double factor = metadata.findReal(key).orElse(0);
+    if (factor == 0) {
+      return 1;
+    }
     requirePositive(metadata, key, factor);
     return type.equals("none") ? 1 : 1 / factor;
   }

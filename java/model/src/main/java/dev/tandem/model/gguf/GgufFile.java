@@ -1,6 +1,5 @@
 package dev.tandem.model.gguf;
 
-import dev.tandem.model.ModelFormatException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -1,6 +1,5 @@
 package dev.tandem.model.gguf;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufValue.BoolValue;
 import dev.tandem.model.gguf.GgufValue.Float32Array;
 import dev.tandem.model.gguf.GgufValue.Float32Value;

@@ -1,6 +1,5 @@
 package dev.tandem.model.gguf;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.format.LittleEndian;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufValue.ArrayValue;
@@ -18,7 +17,6 @@ import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -254,7 +252,7 @@ record GgufPart(
   /** Sorted by place, every tensor must end before the next begins. */
   private static void checkOverlaps(Path file, Map<String, TensorInfo> tensors) {
     List<TensorInfo> sorted =
-        tensors.values().stream().sorted(Comparator.comparingLong(TensorInfo::offset)).toList();
+        tensors.values().stream().sorted((a, b) -> Long.compare(a.offset(), b.offset())).toList();
     for (int i = 1; i < sorted.size(); i++) {
       TensorInfo before = sorted.get(i - 1);
       TensorInfo tensor = sorted.get(i);

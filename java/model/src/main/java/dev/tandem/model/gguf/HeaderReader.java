@@ -1,6 +1,5 @@
 package dev.tandem.model.gguf;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.format.LittleEndian;
 import java.io.IOException;
 import java.nio.ByteBuffer;

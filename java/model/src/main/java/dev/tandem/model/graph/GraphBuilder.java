@@ -1,8 +1,8 @@
 package dev.tandem.model.graph;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufFile;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.model.gguf.TensorInfo;
 import dev.tandem.model.graph.Value.Rows;
 import java.util.ArrayList;

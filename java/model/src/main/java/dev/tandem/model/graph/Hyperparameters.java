@@ -1,7 +1,7 @@
 package dev.tandem.model.graph;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufMetadata;
+import dev.tandem.model.gguf.ModelFormatException;
 
 /**
  * The sizes of a transformer, as GGUF's metadata name them.

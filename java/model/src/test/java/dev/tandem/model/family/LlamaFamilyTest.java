@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.model.Model;
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.ModelShape;
 import dev.tandem.model.TestData;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufValue;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.model.gguf.TensorInfo;
 import dev.tandem.model.graph.Operator;
 import dev.tandem.model.graph.OperatorGraph;
@@ -149,6 +149,10 @@ class LlamaFamilyTest {
     assertEquals(0.25, rotation(file().put("llama.rope.scale_linear", four)).scale());
     LlamaFile none = file().put("llama.rope.scaling.type", GgufValue.text("none"));
     assertEquals(1, rotation(none.put("llama.rope.scaling.factor", four)).scale());
+    GgufValue zero = GgufValue.float32(0);
+    assertEquals(1, rotation(file().put("llama.rope.scaling.factor", zero)).scale());
+    assertEquals(1, rotation(typed.put("llama.rope.scaling.factor", zero)).scale());
+    assertEquals(1, rotation(file().put("llama.rope.scale_linear", zero)).scale());
   }
 
   @Test

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.format.TensorType;
 import java.io.IOException;
 import java.io.UncheckedIOException;

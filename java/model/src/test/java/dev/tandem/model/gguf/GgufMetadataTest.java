@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.gguf.GgufValue.Float64Array;
 import dev.tandem.model.gguf.GgufValue.Float64Value;
 import dev.tandem.model.gguf.GgufValue.IntArray;

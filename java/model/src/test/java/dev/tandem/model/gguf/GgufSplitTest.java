@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tandem.model.ModelFormatException;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufValue.IntValue;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package dev.tandem.model;
+package dev.tandem.model.gguf;
 
 import java.nio.file.Path;
 
