@@ -2,8 +2,14 @@ package dev.tandem.engine;
 
 import dev.tandem.engine.schedule.Context;
 import dev.tandem.runtime.RuntimeFailure;
+import dev.tandem.text.TextSpan;
+import dev.tandem.text.chat.ChatMessage;
+import dev.tandem.text.chat.ChatOptions;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.LocalDateTime;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -55,6 +61,7 @@ public final class Session implements AutoCloseable {
    * @param text takes the generated text, piece by piece, as it comes
    */
   public Generation generate(String prompt, GenerationOptions options, Consumer<String> text) {
+    requireNoListener();
     turn.lock();
     try {
       int[] begin = textTokens == 0 ? model.tokenizer().beginTokens() : new int[0];
@@ -65,7 +72,51 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Reads a prompt and generates what follows.
+   * Answers a conversation, as the model's template writes it. Of what was said before, what is in
+   * the cache is not read again: a conversation goes on by calling this again with the answer and
+   * the next message at its end.
+   *
+   * @param messages the whole conversation; special tokens in them are plain text
+   * @param text takes the answer, piece by piece, as it comes
+   * @throws dev.tandem.text.chat.ChatTemplateException if the template refuses the conversation
+   */
+  public Generation chat(
+      List<ChatMessage> messages, GenerationOptions options, Consumer<String> text) {
+    model.warnOfBaseModel();
+    List<TextSpan> prompt =
+        model.chatTemplate().render(messages, ChatOptions.at(LocalDateTime.now()));
+    return generateAfter(model.tokenizer().encodeChat(prompt), options, of(text));
+  }
+
+  /**
+   * Makes the text another one, and generates what follows it. What both begin with is not read
+   * again.
+   *
+   * @param text token ids of the whole text, BOS included where the model wants it; at least one
+   * @throws EngineException if the text does not fit into the context
+   * @throws RuntimeFailure if the device fails, or the logits are not finite
+   * @throws IllegalStateException if the session or its model is closed, or if a listener of this
+   *     session calls
+   */
+  public Generation generateAfter(
+      int[] text, GenerationOptions options, GenerationListener listener) {
+    requireNoListener();
+    turn.lock();
+    try {
+      int common = 0;
+      int most = Math.min(textTokens, text.length - 1); // the last is read to know what follows
+      while (common < most && context.ids().get(common) == text[common]) {
+        common++;
+      }
+      int[] rest = Arrays.copyOfRange(text, common, text.length);
+      return generate(common, rest, options, listener);
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  /**
+   * Continues the text by a prompt, and generates what follows.
    *
    * @param prompt token ids, BOS included where the model wants it; at least one
    * @throws EngineException if the prompt does not fit into the context
@@ -74,26 +125,28 @@ public final class Session implements AutoCloseable {
    *     session calls
    */
   public Generation generate(int[] prompt, GenerationOptions options, GenerationListener listener) {
-    return generate(textTokens(), prompt, options, listener);
-  }
-
-  private int textTokens() {
+    requireNoListener();
     turn.lock();
     try {
-      return textTokens;
+      return generate(textTokens, prompt, options, listener);
     } finally {
       turn.unlock();
     }
   }
 
-  /** Keeps the first tokens of the text, reads a prompt after them, and generates what follows. */
-  private Generation generate(
-      int keep, int[] prompt, GenerationOptions options, GenerationListener listener) {
+  private void requireNoListener() {
     if (current.isPresent() && turn.isHeldByCurrentThread()) {
       throw new IllegalStateException(
           "a listener cannot generate in the session that it listens to; use another one");
     }
-    turn.lock();
+  }
+
+  /**
+   * Keeps the first tokens of the text, reads a prompt after them, and generates what follows. The
+   * caller has the turn.
+   */
+  private Generation generate(
+      int keep, int[] prompt, GenerationOptions options, GenerationListener listener) {
     try {
       requireFitting(keep, prompt);
       TokenChannel channel = new TokenChannel(loop::call);
@@ -105,9 +158,8 @@ public final class Session implements AutoCloseable {
       return new Hearing(run, channel, listener, keep + prompt.length).hear();
     } finally {
       current = Optional.empty();
-      turn.unlock();
       if (closed) {
-        close(); // by a listener, which could not wait for the end
+        reset(); // for a listener, which could not wait for the end
       }
     }
   }

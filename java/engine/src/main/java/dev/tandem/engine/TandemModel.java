@@ -3,7 +3,10 @@ package dev.tandem.engine;
 import dev.tandem.engine.program.WeightStore;
 import dev.tandem.model.Model;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.text.chat.ChatTemplate;
 import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.LoggerFactory;
 
 /**
  * A model, loaded and ready. Sessions share it: each has its own place in the KV cache, and what
@@ -13,11 +16,14 @@ public final class TandemModel implements AutoCloseable {
 
   private final Engine engine;
   private final Tokenizer tokenizer;
+  private final ChatTemplate chatTemplate;
   private final EngineLoop loop;
+  private final AtomicBoolean warned = new AtomicBoolean();
 
   private TandemModel(Engine engine, Tokenizer tokenizer) {
     this.engine = engine;
     this.tokenizer = tokenizer;
+    chatTemplate = ChatTemplate.of(engine.model().file().metadata()).orElseGet(ChatTemplate::plain);
     loop = new EngineLoop(engine);
   }
 
@@ -57,9 +63,27 @@ public final class TandemModel implements AutoCloseable {
     return tokenizer;
   }
 
+  /**
+   * Makes prompts of conversations: the model's own template, or where it has none, one that joins
+   * the contents.
+   */
+  public ChatTemplate chatTemplate() {
+    return chatTemplate;
+  }
+
   /** The engine, to ask what it is made of; its steps belong to the sessions. */
   public Engine engine() {
     return engine;
+  }
+
+  /** Tells the log, once, that conversations are nothing that this model was trained for. */
+  void warnOfBaseModel() {
+    if (chatTemplate.isBaseModel() && warned.compareAndSet(false, true)) {
+      LoggerFactory.getLogger(TandemModel.class)
+          .warn(
+              "{} has no chat template: messages are joined by line feeds, without roles",
+              model().name());
+    }
   }
 
   /** A new session with nothing in its context. */
