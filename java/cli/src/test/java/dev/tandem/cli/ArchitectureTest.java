@@ -210,9 +210,12 @@ final class ArchitectureTest {
           .should()
           .callMethodWhere(readsConfiguration());
 
+  /** A library's warnings are for the log; everybody else throws, or tells who called. */
   @ArchTest
-  static final ArchRule nobodyLogs =
+  static final ArchRule onlyTheModelLogs =
       noClasses()
+          .that()
+          .doNotHaveFullyQualifiedName("dev.tandem.engine.TandemModel")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("java.util.logging..", "org.slf4j..")

@@ -30,6 +30,7 @@ final class EngineLoop {
   private final int[] sampled;
   private Optional<Thread> thread = Optional.empty(); // guarded by this
   private boolean closed; // guarded by this
+  private Optional<Throwable> defect = Optional.empty(); // that ended the thread; guarded by this
   private boolean lastWasAborted;
   private volatile boolean someCancelled;
   private volatile boolean called; // somebody left an order, or changed what can run
@@ -56,18 +57,10 @@ final class EngineLoop {
    */
   void submit(Run run) {
     order(() -> {
-      Context context = run.context();
-      engine
-          .cache()
-          .truncate(context.sequence(), Math.min(run.keep(), context.sequence().length()));
-      context.ids().truncate(run.keep());
-      context.ids().addAll(run.prompt());
-      context.publish();
-      run.begin();
-      if (run.isCancelled()) { // so early that nobody looks for it
-        run.end(Generation.Reason.CANCELLED);
-      } else {
-        scheduler.submit(run);
+      try {
+        begin(run);
+      } catch (Throwable e) { // nobody else knows of it yet
+        run.fail(new IllegalStateException("the generation could not begin: " + e, e));
       }
     });
   }
@@ -90,9 +83,12 @@ final class EngineLoop {
         return;
       }
       order(() -> {
-        scheduler.forget(context);
-        context.ids().clear();
-        done.complete(null);
+        try {
+          scheduler.forget(context);
+          context.ids().clear();
+        } finally {
+          done.complete(null);
+        }
       });
     }
     done.join();
@@ -108,32 +104,32 @@ final class EngineLoop {
     LockSupport.unpark(sleeping);
   }
 
-  /** Ends all generations, and then the thread. */
+  /** Ends all generations, and then the thread: when it returns, nothing runs any more. */
   void close() {
     Optional<Thread> running;
     synchronized (this) {
-      if (closed) {
-        return;
-      }
       closed = true;
       running = thread;
     }
     closing = true;
     abort.set();
     call();
-    running.ifPresent(EngineLoop::join);
+    running.ifPresent(EngineLoop::join); // whoever closes waits, not only the first
     abort.close();
     never.close();
   }
 
   private synchronized void order(Runnable order) {
     if (closed) {
-      throw new IllegalStateException(engine.model().name() + " is closed");
+      String name = engine.model().name();
+      throw defect
+          .map(cause -> new IllegalStateException(name + " has stopped: " + cause, cause))
+          .orElseGet(() -> new IllegalStateException(name + " is closed"));
     }
-    orders.add(order);
     if (thread.isEmpty()) {
       thread = Optional.of(Thread.ofPlatform().daemon().name("tandem-engine").start(this::work));
     }
+    orders.add(order);
     call();
   }
 
@@ -170,8 +166,9 @@ final class EngineLoop {
     } catch (Throwable e) { // a defect, or no memory: nobody may wait for ever
       synchronized (this) {
         closed = true;
+        defect = Optional.of(e);
       }
-      finish(Optional.of(new IllegalStateException("the engine has stopped: " + e, e)));
+      finish(Optional.of(e));
     }
   }
 
@@ -181,11 +178,36 @@ final class EngineLoop {
     }
   }
 
-  private void finish(Optional<RuntimeException> failure) {
-    takeOrders();
+  /** Ends everybody, those too who have just come. */
+  private void finish(Optional<Throwable> defect) {
+    for (Runnable order = orders.poll(); order != null; order = orders.poll()) {
+      try {
+        order.run();
+      } catch (Throwable e) {
+        // Its caller has been told; the others have to be.
+      }
+    }
     for (Run run : scheduler.requests()) {
       scheduler.end(run);
-      failure.ifPresentOrElse(run::fail, () -> run.end(Generation.Reason.CANCELLED));
+      if (defect.isPresent()) {
+        run.fail(new IllegalStateException("the engine has stopped", defect.get()));
+      } else {
+        run.end(Generation.Reason.CANCELLED);
+      }
+    }
+  }
+
+  private void begin(Run run) {
+    Context context = run.context();
+    engine.cache().truncate(context.sequence(), Math.min(run.keep(), context.sequence().length()));
+    context.ids().truncate(run.keep());
+    context.ids().addAll(run.prompt());
+    context.publish();
+    run.begin();
+    if (run.isCancelled()) { // so early that nobody looks for it
+      run.end(Generation.Reason.CANCELLED);
+    } else {
+      scheduler.submit(run);
     }
   }
 
@@ -230,14 +252,7 @@ final class EngineLoop {
       return;
     }
     lastWasAborted = false;
-    try {
-      sample();
-    } catch (RuntimeException e) {
-      for (int i = 0; i < scheduler.members(); i++) {
-        fail(scheduler.member(i), e);
-      }
-      return;
-    }
+    sample();
     for (int i = 0; i < scheduler.members(); i++) {
       deliver(i);
     }
@@ -249,18 +264,28 @@ final class EngineLoop {
     for (int i = 0; i < scheduler.members(); i++) {
       Run run = scheduler.member(i);
       if (run.context().pending() == 0) {
-        sampled[i] = run.sampler().sample(engine.step(), outputs[i]);
-        pending |= sampled[i] == Sampler.PENDING;
+        try {
+          sampled[i] = run.sampler().sample(engine.step(), outputs[i]);
+          pending |= sampled[i] == Sampler.PENDING;
+        } catch (RuntimeException e) {
+          fail(run, e);
+        }
       }
     }
-    if (!pending) {
-      return;
+    if (pending) {
+      pick();
     }
-    engine.pick(never);
-    for (int i = 0; i < scheduler.members(); i++) {
-      Run run = scheduler.member(i);
-      if (run.context().pending() == 0 && sampled[i] == Sampler.PENDING) {
-        sampled[i] = run.sampler().picked(engine.step());
+  }
+
+  private void pick() {
+    try {
+      engine.pick(never);
+    } catch (RuntimeException e) {
+      for (int i = 0; i < scheduler.members(); i++) {
+        Run run = scheduler.member(i);
+        if (run.context().pending() == 0 && sampled[i] == Sampler.PENDING) {
+          fail(run, e);
+        }
       }
     }
   }
@@ -327,13 +352,25 @@ final class EngineLoop {
 
   private void deliver(int member) {
     Run run = scheduler.member(member);
+    if (run.hasEnded()) {
+      return; // it could not be sampled
+    }
     Context context = run.context();
     context.publish();
+    int count = scheduler.count(member);
     if (context.pending() > 0) {
-      run.readPrompt(scheduler.count(member));
+      run.readPrompt(count);
       return;
     }
-    run.sampled(sampled[member], scheduler.count(member), engine.step(), outputs[member]);
+    try {
+      int token = sampled[member];
+      if (token == Sampler.PENDING) {
+        token = run.sampler().picked(engine.step());
+      }
+      run.sampled(token, count, engine.step(), outputs[member]);
+    } catch (RuntimeException e) {
+      run.fail(e);
+    }
     if (run.hasEnded()) {
       scheduler.end(run);
     }

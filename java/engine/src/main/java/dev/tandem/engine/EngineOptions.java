@@ -26,7 +26,7 @@ public record EngineOptions(
   public static final int DEFAULT_KV_TOKENS = 8192;
   public static final int DEFAULT_STEP_TOKENS = 512;
 
-  /** So many generations run at the same time; others wait. */
+  /** So many generations run at the same time, if the cache has room for them; others wait. */
   public static final int DEFAULT_STEP_OUTPUTS = 16;
 
   /** The usual, on the CPU of this machine: a thread per core that this process may use. */

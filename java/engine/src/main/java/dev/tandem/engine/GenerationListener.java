@@ -4,7 +4,7 @@ import dev.tandem.engine.sample.TokenProbabilities;
 
 /**
  * Hears what a generation does, on the thread that called it. What it throws ends the generation
- * and reaches the caller.
+ * and reaches the caller. It may use other sessions, and cancel or close its own.
  */
 public interface GenerationListener {
 

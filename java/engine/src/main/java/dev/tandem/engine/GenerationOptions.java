@@ -3,6 +3,7 @@ package dev.tandem.engine;
 import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.text.StopStrings;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
@@ -23,7 +24,13 @@ public record GenerationOptions(
     List<String> stop,
     int logProbabilities) {
 
+  /**
+   * Until the model ends its text or the context is full. Such a generation reserves all of the
+   * cache that a context can take: by default others wait until it ends.
+   */
   public static final int UNLIMITED = Integer.MAX_VALUE;
+
+  /** No log-probabilities. */
   public static final int NONE = -1;
 
   public GenerationOptions {
@@ -40,6 +47,11 @@ public record GenerationOptions(
       throw new IllegalArgumentException(
           "log-probabilities: %d are not possible; 0 to %d are"
               .formatted(logProbabilities, StepBlock.CANDIDATES));
+    }
+    for (String string : stop) {
+      if (!StandardCharsets.UTF_8.newEncoder().canEncode(string)) {
+        throw new IllegalArgumentException("stop strings: one has half a character (a surrogate)");
+      }
     }
     if (stop.contains("")) {
       throw new IllegalArgumentException("stop strings: one is empty");

@@ -126,6 +126,9 @@ final class Run extends Request {
 
   /** So many more tokens of what was pending have been read; others are still to come. */
   void readPrompt(int count) {
+    if (firstNanos != 0) {
+      return; // reads again what was taken away
+    }
     int length = context().sequence().length();
     if (cachedBefore == UNKNOWN) {
       cachedBefore = length - count;
@@ -141,8 +144,8 @@ final class Run extends Request {
    */
   void sampled(int id, int count, StepBlock step, int output) {
     if (firstNanos == 0) {
-      firstNanos = System.nanoTime();
       readPrompt(count);
+      firstNanos = System.nanoTime();
     }
     if (generated == options.maxTokens()) {
       end(Generation.Reason.LENGTH);
@@ -176,12 +179,17 @@ final class Run extends Request {
   void end(Generation.Reason reason) {
     event = channel.next(TokenChannel.Kind.END, 0);
     text.finish();
+    boolean stopped = stops.found().isPresent(); // the end may complete a stop string
     stops.finish();
     long now = System.nanoTime();
     event.result =
         Optional.of(
             new TokenChannel.Result(
-                reason, stops.found(), generated, firstNanos == 0 ? now : firstNanos, now));
+                stopped ? Generation.Reason.STOP : reason,
+                stops.found(),
+                generated,
+                firstNanos == 0 ? now : firstNanos,
+                now));
     ended = true;
     channel.publish();
   }

@@ -22,8 +22,8 @@ import java.util.function.Consumer;
  * their steps are put together; generations of one session follow one another. Listeners are called
  * on the thread that called; one that is slow makes its own generation wait and nobody else's.
  * {@link #cancel}, or interrupting the thread, ends the generation that goes on; {@link #close}
- * waits for its end. A session that rests may lose its place in the cache to one that needs it; its
- * text is then read again.
+ * waits for its end. A session that rests, or whose listener does not keep up, may lose its place
+ * in the cache to one that needs it; its text is then read again, to the same bits.
  */
 public final class Session implements AutoCloseable {
 
@@ -61,11 +61,13 @@ public final class Session implements AutoCloseable {
    * @param text takes the generated text, piece by piece, as it comes
    */
   public Generation generate(String prompt, GenerationOptions options, Consumer<String> text) {
+    long started = System.nanoTime();
     requireNoListener();
     turn.lock();
     try {
       int[] begin = textTokens == 0 ? model.tokenizer().beginTokens() : new int[0];
-      return generate(joined(begin, model.tokenizer().encode(prompt, false)), options, of(text));
+      int[] ids = joined(begin, model.tokenizer().encode(prompt, false));
+      return generate(textTokens, ids, options, of(text), started);
     } finally {
       turn.unlock();
     }
@@ -100,6 +102,7 @@ public final class Session implements AutoCloseable {
    */
   public Generation generateAfter(
       int[] text, GenerationOptions options, GenerationListener listener) {
+    long started = System.nanoTime();
     requireNoListener();
     turn.lock();
     try {
@@ -109,7 +112,7 @@ public final class Session implements AutoCloseable {
         common++;
       }
       int[] rest = Arrays.copyOfRange(text, common, text.length);
-      return generate(common, rest, options, listener);
+      return generate(common, rest, options, listener, started);
     } finally {
       turn.unlock();
     }
@@ -125,10 +128,11 @@ public final class Session implements AutoCloseable {
    *     session calls
    */
   public Generation generate(int[] prompt, GenerationOptions options, GenerationListener listener) {
+    long started = System.nanoTime();
     requireNoListener();
     turn.lock();
     try {
-      return generate(textTokens, prompt, options, listener);
+      return generate(textTokens, prompt.clone(), options, listener, started);
     } finally {
       turn.unlock();
     }
@@ -137,7 +141,7 @@ public final class Session implements AutoCloseable {
   private void requireNoListener() {
     if (current.isPresent() && turn.isHeldByCurrentThread()) {
       throw new IllegalStateException(
-          "a listener cannot generate in the session that it listens to; use another one");
+          "a listener cannot use the session that it listens to, but to cancel or close it");
     }
   }
 
@@ -146,7 +150,11 @@ public final class Session implements AutoCloseable {
    * caller has the turn.
    */
   private Generation generate(
-      int keep, int[] prompt, GenerationOptions options, GenerationListener listener) {
+      int keep,
+      int[] prompt,
+      GenerationOptions options,
+      GenerationListener listener,
+      long started) {
     try {
       requireFitting(keep, prompt);
       TokenChannel channel = new TokenChannel(loop::call);
@@ -155,11 +163,11 @@ public final class Session implements AutoCloseable {
       if (closed) { // after telling what is to be cancelled: close() says so and then cancels
         throw new IllegalStateException("the session is closed");
       }
-      return new Hearing(run, channel, listener, keep + prompt.length).hear();
+      return new Hearing(run, channel, listener, keep + prompt.length, started).hear();
     } finally {
       current = Optional.empty();
       if (closed) {
-        reset(); // for a listener, which could not wait for the end
+        forget(); // for a listener, which could not wait for the end
       }
     }
   }
@@ -192,13 +200,26 @@ public final class Session implements AutoCloseable {
     };
   }
 
-  /** Ends the generation that goes on, within a chunk of work; without one, does nothing. */
+  /**
+   * Ends the generation that goes on; without one, does nothing. The step that it is in is stopped
+   * within a chunk of work, unless the step before was stopped for somebody; one that waits ends
+   * after the step of those who run.
+   */
   public void cancel() {
     current.ifPresent(loop::cancel);
   }
 
-  /** Forgets the text. */
+  /**
+   * Forgets the text, after the generation that goes on.
+   *
+   * @throws IllegalStateException if a listener of this session calls
+   */
   public void reset() {
+    requireNoListener();
+    forget();
+  }
+
+  private void forget() {
     turn.lock();
     try {
       textTokens = 0;
@@ -210,15 +231,22 @@ public final class Session implements AutoCloseable {
 
   /**
    * Cancels the generation that goes on, waits for its end, and gives back the context. Called by a
-   * listener of that generation, it happens after the listener has returned.
+   * listener of that generation, it happens after the listener has returned. A listener that closes
+   * another session waits for that one's listener: two must not do so with each other.
    */
   @Override
   public void close() {
     closed = true;
     cancel();
     if (current.isEmpty() || !turn.isHeldByCurrentThread()) {
-      reset();
+      forget();
     }
+  }
+
+  /** Throws what a listener threw, whatever it is. */
+  @SuppressWarnings("unchecked")
+  private static <T extends Throwable> T asItIs(Throwable thrown) throws T {
+    throw (T) thrown;
   }
 
   /** Passes on what a generation tells, on the thread that asked for it. */
@@ -227,17 +255,20 @@ public final class Session implements AutoCloseable {
     private final TokenChannel channel;
     private final GenerationListener listener;
     private final int promptEnd; // tokens of the text with the prompt
-    private final long started = System.nanoTime();
+    private final long started;
+    private long heardNanos; // when the last token was
     private int position; // tokens in the cache while the prompt is read, as heard
     private int generated;
     private boolean interrupted;
     private Optional<Throwable> thrown = Optional.empty();
 
-    Hearing(Run run, TokenChannel channel, GenerationListener listener, int promptEnd) {
+    Hearing(
+        Run run, TokenChannel channel, GenerationListener listener, int promptEnd, long started) {
       this.run = run;
       this.channel = channel;
       this.listener = listener;
       this.promptEnd = promptEnd;
+      this.started = started;
     }
 
     Generation hear() {
@@ -262,16 +293,18 @@ public final class Session implements AutoCloseable {
       try {
         if (event.kind == TokenChannel.Kind.PROMPT) {
           position = event.value;
-          listener.prompt(position - run.cachedBefore(), promptEnd - run.cachedBefore());
+          int before = Math.min(position, run.cachedBefore()); // it may have been taken away since
+          listener.prompt(position - before, promptEnd - before);
         } else {
           generated++;
+          heardNanos = System.nanoTime();
           listener.token(event.value);
           if (event.probabilities.isPresent()) { // no method reference: that would allocate
             listener.probabilities(event.probabilities.get());
           }
           passText(event);
         }
-      } catch (RuntimeException | Error e) {
+      } catch (Throwable e) { // checked ones too: not all languages declare them
         thrown = Optional.of(e);
         loop.cancel(run);
       }
@@ -292,10 +325,7 @@ public final class Session implements AutoCloseable {
       }
       textTokens = Math.max(run.keep(), position) + generated;
       if (thrown.isPresent()) {
-        if (thrown.get() instanceof Error error) {
-          throw error;
-        }
-        throw (RuntimeException) thrown.get();
+        throw Session.<RuntimeException>asItIs(thrown.get());
       }
       if (event.failure.isPresent()) {
         throw event.failure.get();
@@ -312,7 +342,8 @@ public final class Session implements AutoCloseable {
           Math.max(0, position - run.cachedBefore()),
           generated,
           Duration.ofNanos(result.firstNanos() - started),
-          Duration.ofNanos(result.endNanos() - result.firstNanos()));
+          Duration.ofNanos(
+              Math.max(0, (heardAll ? result.endNanos() : heardNanos) - result.firstNanos())));
     }
   }
 }

@@ -10,7 +10,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A model, loaded and ready. Sessions share it: each has its own place in the KV cache, and what
- * they ask for at the same time is computed together. Safe for use from many threads.
+ * they ask for at the same time is computed together, as far as the cache has room for all that
+ * each may come to need ({@link GenerationOptions#maxTokens}); who does not fit waits. Safe for use
+ * from many threads.
  */
 public final class TandemModel implements AutoCloseable {
 
@@ -20,10 +22,10 @@ public final class TandemModel implements AutoCloseable {
   private final EngineLoop loop;
   private final AtomicBoolean warned = new AtomicBoolean();
 
-  private TandemModel(Engine engine, Tokenizer tokenizer) {
+  private TandemModel(Engine engine, Tokenizer tokenizer, ChatTemplate chatTemplate) {
     this.engine = engine;
     this.tokenizer = tokenizer;
-    chatTemplate = ChatTemplate.of(engine.model().file().metadata()).orElseGet(ChatTemplate::plain);
+    this.chatTemplate = chatTemplate;
     loop = new EngineLoop(engine);
   }
 
@@ -52,7 +54,15 @@ public final class TandemModel implements AutoCloseable {
               "has %d tokens, the token embedding only %d rows"
                   .formatted(tokenizer.vocabulary().size(), vocabulary));
     }
-    return new TandemModel(Engine.load(model, options, progress), tokenizer);
+    ChatTemplate chatTemplate =
+        ChatTemplate.of(model.file().metadata()).orElseGet(ChatTemplate::plain);
+    Engine engine = Engine.load(model, options, progress);
+    try {
+      return new TandemModel(engine, tokenizer, chatTemplate);
+    } catch (RuntimeException | Error e) {
+      engine.close();
+      throw e;
+    }
   }
 
   public Model model() {
@@ -95,6 +105,8 @@ public final class TandemModel implements AutoCloseable {
   @Override
   public void close() {
     loop.close();
-    engine.close();
+    synchronized (engine) {
+      engine.close();
+    }
   }
 }

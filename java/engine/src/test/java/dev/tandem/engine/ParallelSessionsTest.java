@@ -13,6 +13,7 @@ import dev.tandem.model.ModelShape;
 import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.runtime.DeviceOptions;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,7 +54,7 @@ class ParallelSessionsTest {
   }
 
   @AfterEach
-  void everyBlockIsFreeAgain() {
+  void unload() {
     model.close();
   }
 
@@ -247,9 +248,8 @@ class ParallelSessionsTest {
 
   @Test
   void closingTheModelEndsAllGenerations() throws Exception {
-    GenerationOptions endless =
-        GenerationOptions.of(GenerationOptions.UNLIMITED, SamplingOptions.seeded(1)).ignoringEnd();
-    // Both rounds of five, and some that still wait for their turn.
+    GenerationOptions endless = GenerationOptions.of(150, SamplingOptions.seeded(1)).ignoringEnd();
+    // Three run, and some wait for room.
     int sessions = 8;
     CountDownLatch begun = new CountDownLatch(1);
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -270,6 +270,99 @@ class ParallelSessionsTest {
           assertEquals(IllegalStateException.class, e.getCause().getClass());
         }
       }
+    }
+  }
+
+  /** Whoever closes waits for the end: nobody takes memory away under the engine. */
+  @Test
+  void manyCloseTheModelAtOnce() throws Exception {
+    for (int round = 0; round < 10; round++) {
+      CountDownLatch begun = new CountDownLatch(1);
+      TandemModel other = TandemModel.open(folder.resolve("parallel.gguf"), OPTIONS);
+      try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        Session session = other.newSession();
+        Future<Generation> running =
+            threads.submit(() ->
+                session.generate(
+                    new int[] {1, 270},
+                    GenerationOptions.of(400, SamplingOptions.seeded(1)).ignoringEnd(),
+                    new Heard(count -> begun.countDown())));
+        assertTrue(begun.await(20, TimeUnit.SECONDS));
+        for (int i = 0; i < 4; i++) {
+          threads.submit(other::close);
+        }
+        running.get(20, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  /** The one that listens is full and reserves what the other needs. */
+  @Test
+  void aListenerGeneratesInAnotherSession() {
+    GenerationOptions many = GenerationOptions.of(300, SamplingOptions.seeded(1)).ignoringEnd();
+    Heard alone = new Heard();
+    List<Integer> inner = new ArrayList<>();
+    try (Session session = model.newSession();
+        Session other = model.newSession()) {
+      session.generate(new int[] {1, 270}, many, alone);
+      session.reset();
+      Heard heard =
+          new Heard(count -> {
+            if (count == 100) {
+              Heard nested = new Heard();
+              other.generate(new int[] {1, 270}, many, nested);
+              inner.addAll(nested.tokens);
+            }
+          });
+      session.generate(new int[] {1, 270}, many, heard);
+      assertEquals(alone.tokens, heard.tokens);
+      assertEquals(alone.tokens, inner);
+    }
+  }
+
+  @Test
+  void whatAListenerMayNotDo() {
+    GenerationOptions few = GenerationOptions.of(3, SamplingOptions.greedy()).ignoringEnd();
+    try (Session session = model.newSession()) {
+      Heard resets = new Heard(count -> session.reset());
+      assertThrows(
+          IllegalStateException.class, () -> session.generate(new int[] {1, 270}, few, resets));
+      assertEquals(3, session.generate(new int[] {1}, few, NOBODY).generatedTokens());
+    }
+  }
+
+  /** Some languages do not declare what they throw. */
+  @Test
+  void checkedExceptionsOfListenersEndTheGenerationToo() {
+    GenerationOptions many = GenerationOptions.of(300, SamplingOptions.greedy()).ignoringEnd();
+    try (Session session = model.newSession();
+        Session other = model.newSession()) {
+      Heard fails =
+          new Heard(count -> ParallelSessionsTest.<RuntimeException>fail(new IOException("no")));
+      assertThrows(IOException.class, () -> session.generate(new int[] {1, 270}, many, fails));
+      assertEquals(300, other.generate(new int[] {1}, many, NOBODY).generatedTokens());
+    }
+  }
+
+  @SuppressWarnings("unchecked")
+  private static <T extends Throwable> void fail(Throwable thrown) throws T {
+    throw (T) thrown;
+  }
+
+  /** Each continues what the one before it left. */
+  @Test
+  void callersOfOneSessionTakeTurns() throws Exception {
+    GenerationOptions few = GenerationOptions.of(5, SamplingOptions.greedy()).ignoringEnd();
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        Session session = model.newSession()) {
+      List<Future<Generation>> running = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        running.add(threads.submit(() -> session.generate(new int[] {270}, few, NOBODY)));
+      }
+      for (Future<Generation> each : running) {
+        assertEquals(5, each.get().generatedTokens());
+      }
+      assertEquals(8 * 6 - 1, session.length());
     }
   }
 
@@ -307,7 +400,7 @@ class ParallelSessionsTest {
                       .getMessage()));
       session.generate(new int[] {1, 270}, few, heard);
     }
-    assertTrue(message.get().startsWith("a listener cannot generate"), message.get());
+    assertTrue(message.get().startsWith("a listener cannot use the session"), message.get());
   }
 
   @Test

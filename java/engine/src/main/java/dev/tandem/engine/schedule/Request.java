@@ -5,6 +5,7 @@ public abstract class Request {
 
   private final Context context;
   private final int mostTokens;
+  private long longest;
 
   /**
    * A request that reads what is pending of a context and generates up to so many tokens.
@@ -21,9 +22,15 @@ public abstract class Request {
     return context;
   }
 
-  /** Most tokens that the text can come to have in the cache, if nothing limits it. */
+  /** The context has all tokens that are to be read. */
+  final void submitted() {
+    // The last token that is generated is not read.
+    longest = context.ids().size() + Math.max(0, mostTokens - 1L);
+  }
+
+  /** Most tokens that the text can come to have in the cache, if nothing else limits it. */
   final long longest() {
-    return (long) context.ids().size() + mostTokens;
+    return longest;
   }
 
   /** Whether it can take another step's result; one that cannot is left out until it can. */

@@ -1,7 +1,6 @@
 package dev.tandem.engine.schedule;
 
 import dev.tandem.engine.kv.KvCache;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
@@ -13,9 +12,10 @@ import java.util.Set;
  *
  * <p>A request waits until the cache has room for all that it may come to need, so that it never
  * stops half way; room is made by taking away the caches of texts that rest, those first that
- * rested longest. Then it runs until it ends. A step takes one token of every request that decodes,
- * and with what is left, pieces of prompts, as many as keep the step short for those who decode. By
- * invariant 1 nothing that is decided here changes a text.
+ * rested longest. Then it runs until it ends; only one whose listener does not keep up is set aside
+ * if others need its room. A step takes one token of every request that decodes, and with what is
+ * left, pieces of prompts, as many as keep the step short for those who decode. By invariant 1
+ * nothing that is decided here changes a text.
  *
  * <p>Pure bookkeeping: no thread, no clock, no native code. Not safe for use from several threads.
  *
@@ -37,7 +37,7 @@ public final class Scheduler<R extends Request> {
   private final KvCache cache;
   private final Limits limits;
   private final StepTimes times = new StepTimes();
-  private final ArrayDeque<R> waiting = new ArrayDeque<>();
+  private final List<R> waiting = new ArrayList<>(); // longest first
   private final List<R> running = new ArrayList<>(); // longest first
   private final Set<Context> resting = new LinkedHashSet<>(); // with a cache; longest first
   private final List<R> suspects = new ArrayList<>(); // one of them made a step fail
@@ -56,6 +56,7 @@ public final class Scheduler<R extends Request> {
 
   /** Takes a request; its context has something pending, and fits into the cache alone. */
   public void submit(R request) {
+    request.submitted();
     waiting.add(request);
     if (resting.remove(request.context())) {
       resting.add(request.context()); // the last to be taken away
@@ -132,15 +133,45 @@ public final class Scheduler<R extends Request> {
   }
 
   private void admit() {
-    while (!waiting.isEmpty() && running.size() < limits.running()) {
-      R next = waiting.peek();
-      if (!makeRoom(next)) {
-        return; // nobody overtakes
+    for (int i = nextWaiting(); i >= 0; i = nextWaiting()) {
+      R next = waiting.get(i);
+      if (running.size() == limits.running() || !makeRoom(next)) {
+        if (!setAside()) {
+          return; // nobody overtakes
+        }
+      } else {
+        waiting.remove(i);
+        resting.remove(next.context());
+        running.add(next);
       }
-      waiting.remove();
-      resting.remove(next.context());
-      running.add(next);
     }
+  }
+
+  /** The first that waits for room, and not for something else; -1 if there is none. */
+  private int nextWaiting() {
+    for (int i = 0; i < waiting.size(); i++) {
+      if (waiting.get(i).isReady()) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /** Lets the newest of those who run, but cannot, wait: others need its room. */
+  private boolean setAside() {
+    for (int i = running.size() - 1; i >= 0; i--) {
+      R request = running.get(i);
+      if (!request.isReady()) {
+        running.remove(i);
+        suspects.remove(request);
+        waiting.addFirst(request);
+        if (request.context().sequence().blockCount() > 0) {
+          resting.add(request.context());
+        }
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Takes away caches until there is room for a request; none if that would not suffice. */

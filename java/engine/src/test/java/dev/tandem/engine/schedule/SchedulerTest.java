@@ -216,6 +216,32 @@ class SchedulerTest {
   }
 
   @Test
+  void whoCannotRunIsSetAsideForThoseWhoNeedItsRoom() {
+    Text a = submit("a", 100, 100); // 13 blocks
+    assertEquals("a:32", step(MILLI));
+    a.ready = false;
+    submit("b", 20, 60); // 5 blocks
+    assertEquals("b:20", step(MILLI));
+    a.ready = true;
+    assertEquals("b:1", step(MILLI));
+    simulation.end(simulation.open.getLast());
+    assertEquals("a:32", step(MILLI));
+    finish();
+    assertEquals(List.of("b", "a"), ended);
+  }
+
+  /** What was generated already is not promised once more. */
+  @Test
+  void promisesDoNotGrowWhileTokensAreGenerated() {
+    submit("a", 10, 118); // 8 blocks
+    for (int i = 0; i < 100; i++) {
+      step(MILLI);
+    }
+    submit("b", 10, 118); // the other 8
+    assertEquals("a:1 b:10", step(MILLI));
+  }
+
+  @Test
   void afterAFailureEachRunsAloneSoThatTheGuiltyOneIsKnown() {
     Text a = submit("a", 10, 50);
     Text b = submit("b", 10, 50);
