@@ -86,8 +86,11 @@ final class Operators {
       case Double number -> number;
       case None none -> none;
       case Tuple tuple -> {
+        budget.enter(2);
+        budget.payList(tuple.size());
         List<Object> keys = new ArrayList<>(tuple.size());
         tuple.forEach(element -> keys.add(key(element)));
+        budget.leave(2);
         yield keys;
       }
       default -> throw new TemplateFault(kind(value) + " cannot be the key of a dict");

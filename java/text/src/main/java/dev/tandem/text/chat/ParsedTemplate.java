@@ -47,7 +47,7 @@ record ParsedTemplate(Node root, Map<Token, Object> heads, BitSet privatePoints,
       throw e.isRefusal() ? new RefusedException(message) : new ChatTemplateException(message);
     } catch (StackOverflowError e) {
       throw new ChatTemplateException(
-          Place.message(run.place(), "tags, macros or expressions are nested too deep"));
+          Place.message(run.place(), "the stack is full: something is nested too deep"));
     } catch (InterpretException e) {
       // Jinjava's nodes wrap what is not its own: a defect of ours, which a template found.
       throw new ChatTemplateException(Place.message(run.place(), "internal error: " + e), e);

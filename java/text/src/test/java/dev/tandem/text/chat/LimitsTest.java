@@ -140,7 +140,9 @@ class LimitsTest {
             + "{{ {n.l: 1} }}",
       })
   void depthHasALimit(String template) {
-    assertTrue(problem(template).contains("nested too deep"), problem(template));
+    assertTrue(
+        problem(template).endsWith("tags, macros or expressions are nested too deep"),
+        problem(template));
   }
 
   /** With the smallest stack that a thread is likely to have, too. */
@@ -167,7 +169,9 @@ class LimitsTest {
             512 << 10);
     thread.start();
     thread.join();
-    assertTrue(problem.get() instanceof ChatTemplateException, String.valueOf(problem.get()));
+    assertTrue(
+        problem.get() instanceof ChatTemplateException e && !e.getMessage().contains("stack"),
+        String.valueOf(problem.get()));
   }
 
   @ParameterizedTest

@@ -210,6 +210,20 @@ class MarkingTest {
     assertEquals(0, MarkedPrompts.special(tokenizer, prompt), prompt.toString());
   }
 
+  /** Escapes that a content's characters are written as are the content's. */
+  @Test
+  void escapesOfContentAreContent() {
+    List<String> marks =
+        List.of("\\n", "\\\"", "\\\\", "\\x1f", "\\u001f", "\\u00e9", "&lt;", "&#39;", "\\'");
+    List<TextSpan> prompt =
+        Templates.of(
+                "{% set c = messages[0].content %}{{ c | tojson(ensure_ascii=true) }}{{ [c] }}"
+                    + "{{ c | e }}{{ {c: c} | tojson }}")
+            .render(List.of(ChatMessage.user("\n\"\\\u001f\u00e9<'")), Templates.OPTIONS);
+    marks.forEach(mark -> assertTrue(Templates.text(prompt).contains(mark), mark));
+    assertEquals(0, MarkedPrompts.special(MarkedPrompts.tokenizer(marks), prompt));
+  }
+
   @Test
   void whatTheTemplateWritesIsSpecialNextToContent() {
     List<TextSpan> prompt =

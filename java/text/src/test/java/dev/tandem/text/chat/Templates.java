@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.Arguments;
 
-/** The templates of real models, which are not part of the project, and helpers for all tests. */
+/** The templates of real models, which are not part of the project, and what all tests share. */
 final class Templates {
   static final String BOS = "<|begin|>";
   static final String EOS = "<|end|>";
