@@ -1,108 +1,125 @@
 package dev.tandem.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
-import com.fasterxml.jackson.core.JsonLocation;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import dev.tandem.text.chat.ChatMessage;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 
-/** Reads a JSON list of messages: {@code [{"role": "user", "content": "Hi"}]}. */
+/**
+ * What was said, as far as it fits into a model's context. When it is full the oldest turns are
+ * dropped: a message of the user and what was said until the next one. System messages stay.
+ */
 final class Conversation {
 
-  private static final JsonFactory JSON =
-      new JsonFactoryBuilder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+  private static final String SYSTEM = "system";
+  private static final String USER = "user";
 
-  private final String name;
-  private final JsonParser parser;
-
-  private Conversation(String name, JsonParser parser) {
-    this.name = name;
-    this.parser = parser;
+  /** Writes a conversation as a model reads it. */
+  interface Prompts {
+    /** Its tokens, up to where the answer begins. */
+    int[] of(List<ChatMessage> messages);
   }
 
   /**
-   * The messages in a file, or on standard input if none is named.
+   * A message that waits for its answer.
    *
-   * @throws Failure if they are not what they should be; it says where
+   * @param prompt the conversation's tokens
+   * @param dropped turns that had to make room for it
    */
-  static List<ChatMessage> read(TextInput input, Optional<Path> file) {
-    String name = TextInput.name(file);
-    try (JsonParser parser = JSON.createParser(input.text(file))) {
-      return new Conversation(name, parser).messages();
-    } catch (JsonProcessingException e) {
-      throw new Failure(
-          "%s: %s: %s".formatted(name, place(e.getLocation()), e.getOriginalMessage()));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e); // memory does not fail
-    }
+  record Question(int[] prompt, int dropped) {}
+
+  private final Prompts prompts;
+  private final int capacity;
+  private final int reserve;
+  private List<ChatMessage> messages = new ArrayList<>();
+
+  /**
+   * A conversation without messages.
+   *
+   * @param capacity tokens that the context holds
+   * @param mostTokens that an answer can have
+   */
+  Conversation(Prompts prompts, int capacity, int mostTokens) {
+    this.prompts = prompts;
+    this.capacity = capacity;
+    reserve = Math.min(mostTokens, capacity / 4);
   }
 
-  private static String place(JsonLocation location) {
-    return "line %d, column %d".formatted(location.getLineNr(), location.getColumnNr());
+  List<ChatMessage> messages() {
+    return List.copyOf(messages);
   }
 
-  private Failure problem(String problem) {
-    return new Failure("%s: %s: %s".formatted(name, place(parser.currentTokenLocation()), problem));
-  }
-
-  private List<ChatMessage> messages() throws IOException {
-    String expected = "a list of messages is expected: [{\"role\": \"user\", \"content\": \"Hi\"}]";
-    if (parser.nextToken() == null) {
-      throw new Failure(name + ": there is nothing: " + expected);
-    }
-    if (parser.currentToken() != JsonToken.START_ARRAY) {
-      throw problem(expected);
-    }
-    List<ChatMessage> messages = new ArrayList<>();
-    while (parser.nextToken() != JsonToken.END_ARRAY) {
-      messages.add(message("message " + (messages.size() + 1)));
-    }
-    if (messages.isEmpty()) {
-      throw problem("there is no message in the list");
-    }
-    if (parser.nextToken() != null) {
-      throw problem("nothing is expected behind the list");
-    }
-    return messages;
-  }
-
-  private ChatMessage message(String shown) throws IOException {
-    if (parser.currentToken() != JsonToken.START_OBJECT) {
-      throw problem(shown + " must be an object with a role and a content");
-    }
-    Optional<String> role = Optional.empty();
-    Optional<String> content = Optional.empty();
-    while (parser.nextToken() != JsonToken.END_OBJECT) {
-      String field = parser.currentName();
-      switch (field) {
-        case "role" -> role = Optional.of(text(shown, field));
-        case "content" -> content = Optional.of(text(shown, field));
-        default ->
-            throw problem(
-                "%s: the field '%s' is not supported; supported: role, content"
-                    .formatted(shown, Printable.line(field, 40)));
+  /**
+   * The user says something. Room is left for an answer; if there is none, turns are dropped until
+   * half of the context is free: the rest is read again then, which should be rare.
+   *
+   * @throws Failure if the message does not fit, even alone; then nothing has changed
+   */
+  Question ask(String text) {
+    List<ChatMessage> all = new ArrayList<>(messages);
+    all.add(ChatMessage.user(text));
+    int[] prompt = prompts.of(all);
+    int dropped = 0;
+    if (prompt.length + reserve > capacity) {
+      while (prompt.length > capacity / 2 && dropOldestTurn(all)) {
+        prompt = prompts.of(all);
+        dropped++;
       }
     }
-    if (role.filter(text -> !text.isBlank()).isEmpty() || content.isEmpty()) {
-      throw problem(
-          shown + " has no " + (content.isEmpty() && role.isPresent() ? "content" : "role"));
+    if (prompt.length >= capacity) {
+      throw new Failure(
+          "the message is too long: with what goes before it, it has %d tokens, and the context holds %d; shorten it, or choose a larger context (-c)"
+              .formatted(prompt.length, capacity));
     }
-    return new ChatMessage(role.get(), content.get());
+    messages = all;
+    return new Question(prompt, dropped);
   }
 
-  private String text(String shown, String field) throws IOException {
-    if (parser.nextToken() != JsonToken.VALUE_STRING) {
-      throw problem("%s: the %s must be a text".formatted(shown, field));
+  /** The model has answered. */
+  void answer(String text) {
+    messages.add(ChatMessage.assistant(text));
+  }
+
+  /** The last message gets no answer, as if nobody had said it. */
+  void takeBack() {
+    messages.removeLast();
+  }
+
+  /** Forgets all but what the model should be like. */
+  void reset() {
+    messages.removeIf(message -> !isSystem(message));
+  }
+
+  /** Says what the model should be like, instead of what was said of it; empty for nothing. */
+  void system(String text) {
+    messages.removeIf(Conversation::isSystem);
+    if (!text.isEmpty()) {
+      messages.addFirst(ChatMessage.system(text));
     }
-    return parser.getText();
+  }
+
+  /** Becomes another conversation. */
+  void load(List<ChatMessage> others) {
+    messages = new ArrayList<>(others);
+  }
+
+  /** Of a conversation whose last message is the user's; that one stays. */
+  private static boolean dropOldestTurn(List<ChatMessage> all) {
+    int from = 0;
+    while (isSystem(all.get(from))) {
+      from++;
+    }
+    if (from == all.size() - 1) {
+      return false;
+    }
+    int to = from + 1;
+    while (!all.get(to).role().equals(USER)) {
+      to++;
+    }
+    all.subList(from, to).removeIf(message -> !isSystem(message));
+    return true;
+  }
+
+  private static boolean isSystem(ChatMessage message) {
+    return message.role().equals(SYSTEM);
   }
 }

@@ -11,6 +11,7 @@ import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.model.Model;
 import dev.tandem.text.TokenBuffer;
+import dev.tandem.text.chat.ChatTemplate;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -38,18 +39,20 @@ import picocli.CommandLine.Parameters;
       "Examples:",
       "  tandem generate \"There was once a brave fox\"",
       "  tandem generate -m model.gguf -f prompt.txt -n 200 --temp 0 --stats",
+      "  tandem generate -m model.gguf --chat \"Why is the sky blue?\"",
       "  echo \"The capital of France is\" | tandem generate -m model.gguf -n 8 --json"
     })
 final class GenerateCommand implements Callable<Integer> {
 
-  private static final int UNTIL_END = -1;
   // Tokens that a large model may need seconds for: their bar comes at once.
   private static final int LONG_PROMPT = 64;
 
   private final Streams streams;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
+  @Mixin private LengthOptions length;
   @Mixin private SamplingArguments sampling;
+  @Mixin private ChatArguments conversation;
 
   @Parameters(
       arity = "0..1",
@@ -72,29 +75,6 @@ final class GenerateCommand implements Callable<Integer> {
   private Optional<Path> file = Optional.empty();
 
   @Option(
-      names = {"-n", "--predict"},
-      paramLabel = "N",
-      description =
-          "Most tokens to generate. Default: ${DEFAULT-VALUE}, until the model ends its text or the"
-              + " context is full.",
-      defaultValue = "-1")
-  private int predict;
-
-  @Option(
-      names = {"-c", "--ctx-size"},
-      paramLabel = "N",
-      description =
-          "Tokens that prompt and answer can have together. Default: what the model was trained"
-              + " for, at most 8192, as far as memory allows.")
-  private Optional<Integer> context = Optional.empty();
-
-  @Option(
-      names = "--stop",
-      paramLabel = "TEXT",
-      description = "End before this text, which is not printed. May be given several times.")
-  private List<String> stop = List.of();
-
-  @Option(
       names = "--logprobs",
       paramLabel = "N",
       description =
@@ -102,6 +82,15 @@ final class GenerateCommand implements Callable<Integer> {
               + " its place.",
       defaultValue = "-1")
   private int logProbs;
+
+  @Option(
+      names = "--chat",
+      description = {
+        "Take the prompt for a message of the user, and print the model's answer alone. Without it"
+            + " a line on standard error tells of a model's chat template, unless one of -q, --json"
+            + " and --special is there."
+      })
+  private boolean chat;
 
   @Option(
       names = "--special",
@@ -132,15 +121,21 @@ final class GenerateCommand implements Callable<Integer> {
   public Integer call() {
     checkPromptIsNamedOnce();
     checkLogProbabilities();
+    checkChat();
     SamplingOptions typed = sampling.options();
-    int most = mostTokens();
-    EngineOptions engine = engine();
+    int most = length.mostTokens();
+    List<String> stop = length.stop();
+    EngineOptions engine = length.engine(run);
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
     long openNanos = System.nanoTime() - started;
     SamplingArguments.check(typed, opened);
+    ChatTemplate template = conversation.template(opened, streams);
     String prompt = prompt();
-    warn(opened);
+    if (!quiet) {
+      length.warning(opened).ifPresent(streams::note);
+      hint(opened, template).ifPresent(streams::note);
+    }
     started = System.nanoTime();
     try (ProgressBar loading = new ProgressBar(streams, "loading", !quiet);
         TandemModel loaded = TandemModel.load(opened, engine, loading::update);
@@ -154,18 +149,23 @@ final class GenerateCommand implements Callable<Integer> {
       if (!quiet) {
         streams.note(report.headline());
       }
-      return generate(loaded, session, prompt, options, report);
+      int[] tokens =
+          chat ? conversation.tokens(template, loaded.tokenizer(), prompt) : tokens(loaded, prompt);
+      return generate(session, prompt, tokens, options, report);
     }
   }
 
   private int generate(
-      TandemModel loaded,
       Session session,
       String prompt,
+      int[] tokens,
       GenerationOptions options,
       GenerationReport report) {
-    int[] tokens = tokens(loaded, prompt);
-    Output output = new Output(json || hidePrompt ? "" : prompt);
+    if (tokens.length == 0) {
+      throw new Failure(
+          "the prompt is empty, and this model has no token that begins a text: give a prompt");
+    }
+    Output output = new Output(json || chat || hidePrompt ? "" : prompt);
     if (tokens.length >= LONG_PROMPT) {
       output.reading.show(0, tokens.length);
     }
@@ -268,6 +268,25 @@ final class GenerateCommand implements Callable<Integer> {
     }
   }
 
+  private void checkChat() {
+    if (!chat && !conversation.named().isEmpty()) {
+      throw Failure.usage(conversation.named().getFirst() + " is for conversations: add --chat");
+    }
+    if (chat && special) {
+      throw Failure.usage("--special is for prompts without --chat: in messages names are text");
+    }
+  }
+
+  /** What to say of a model's template, or of the want of one. */
+  private Optional<String> hint(Model opened, ChatTemplate template) {
+    if (chat) {
+      return ChatArguments.warning(opened, template);
+    }
+    return template.isBaseModel() || json || special
+        ? Optional.empty()
+        : Optional.of("tandem: this model has a chat template: --chat uses it");
+  }
+
   private String prompt() {
     Optional<String> named = argument.or(() -> option);
     return named.orElseGet(() -> withoutLineEnd(new TextInput(streams).text(file)));
@@ -285,37 +304,6 @@ final class GenerateCommand implements Callable<Integer> {
     TokenBuffer tokens = new TokenBuffer();
     tokens.addAll(loaded.tokenizer().beginTokens());
     tokens.addAll(loaded.tokenizer().encode(prompt, special));
-    if (tokens.size() == 0) {
-      throw new Failure(
-          "the prompt is empty, and this model has no token that begins a text: give a prompt");
-    }
     return tokens.toArray();
-  }
-
-  private int mostTokens() {
-    if (predict < UNTIL_END) {
-      throw Failure.value("-n", predict, "from 0 on, or -1 until the text ends");
-    }
-    return predict == UNTIL_END ? GenerationOptions.UNLIMITED : predict;
-  }
-
-  private EngineOptions engine() {
-    EngineOptions options = run.engine();
-    if (context.isEmpty()) {
-      return options;
-    }
-    if (context.get() < 1) {
-      throw Failure.value("-c", context.get(), "at least 1 token");
-    }
-    return options.withKvTokens(context.get());
-  }
-
-  private void warn(Model opened) {
-    int trained = opened.graph().hyperparameters().trainedContext();
-    if (!quiet && context.orElse(0) > trained) {
-      streams.note(
-          "tandem: -c %d is more than the %d tokens that this model was trained for: expect poor text beyond"
-              .formatted(context.get(), trained));
-    }
   }
 }

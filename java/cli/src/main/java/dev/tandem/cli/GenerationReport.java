@@ -42,22 +42,31 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
 
   /** Speed, memory, and why it ended: one line. */
   String statistics(Generation generation) {
-    StringBuilder line =
-        new StringBuilder("load ")
-            .append(Quantities.fixed(loadNanos / NANOS, 2))
-            .append(" s | prompt ")
-            .append(Quantities.plural(generation.promptTokens(), "token"))
-            .append(speed(generation.promptSpeed()))
-            .append(", first token after ")
-            .append(Quantities.fixed(generation.firstToken().toNanos() / NANOS, 3))
-            .append(" s | generated ")
-            .append(Quantities.plural(generation.generatedTokens(), "token"))
-            .append(speed(generation.decodeSpeed()))
-            .append(" | end: ")
-            .append(reason(generation))
-            .append(" | memory ")
-            .append(model.engine().memory());
-    return line.toString();
+    return "load "
+        + Quantities.fixed(loadNanos / NANOS, 2)
+        + " s | "
+        + speeds("prompt", generation)
+        + " | memory "
+        + model.engine().memory();
+  }
+
+  /**
+   * Tokens and their speeds, and why it ended.
+   *
+   * @param prompt what to call the reading of the prompt
+   */
+  static String speeds(String prompt, Generation generation) {
+    return prompt
+        + " "
+        + Quantities.plural(generation.promptTokens(), "token")
+        + speed(generation.promptSpeed())
+        + ", first token after "
+        + Quantities.fixed(generation.firstToken().toNanos() / NANOS, 3)
+        + " s | generated "
+        + Quantities.plural(generation.generatedTokens(), "token")
+        + speed(generation.decodeSpeed())
+        + " | end: "
+        + reason(generation);
   }
 
   /** All of it, for programs. */

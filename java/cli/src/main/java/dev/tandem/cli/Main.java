@@ -3,6 +3,7 @@ package dev.tandem.cli;
 import dev.tandem.engine.EngineException;
 import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.runtime.RuntimeFailure;
+import dev.tandem.text.chat.ChatTemplateException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -37,6 +38,7 @@ import picocli.CommandLine.Spec;
       "Try:",
       "  tandem generate \"Once upon a time\"      a story from the built-in model",
       "  tandem generate -m model.gguf \"Hello\"   any GGUF model of the Llama family",
+      "  tandem chat -m model.gguf               talks with a model",
       "  tandem inspect -m model.gguf            what is in a model, and what it costs",
       "",
       "'tandem COMMAND --help' tells more.",
@@ -51,6 +53,7 @@ public final class Main implements Callable<Integer> {
 
   static {
     COMMANDS.put("generate", GenerateCommand.class);
+    COMMANDS.put("chat", ChatCommand.class);
     COMMANDS.put("inspect", InspectCommand.class);
     COMMANDS.put("tokenize", TokenizeCommand.class);
     COMMANDS.put("template", TemplateCommand.class);
@@ -101,7 +104,9 @@ public final class Main implements Callable<Integer> {
     StringWriter help = new StringWriter();
     line.setOut(new PrintWriter(help))
         .setErr(new PrintWriter(streams.err(), true))
-        .setColorScheme(CommandLine.Help.defaultColorScheme(ansi(streams)))
+        .setColorScheme(
+            CommandLine.Help.defaultColorScheme(
+                streams.isColoured(Streams.Kind.OUT) ? Ansi.ON : Ansi.OFF))
         .setUsageHelpLongOptionsMaxWidth(30)
         .setExpandAtFiles(false) // a prompt may begin with @
         .setCaseInsensitiveEnumValuesAllowed(true)
@@ -167,14 +172,6 @@ public final class Main implements Callable<Integer> {
     return words;
   }
 
-  private static Ansi ansi(Streams streams) {
-    boolean colours =
-        streams.isTerminal(Streams.Kind.OUT)
-            && System.getenv("NO_COLOR") == null
-            && !"dumb".equals(System.getenv("TERM"));
-    return colours ? Ansi.ON : Ansi.OFF;
-  }
-
   @Override
   public Integer call() {
     return missing(streams, spec.commandLine());
@@ -216,6 +213,7 @@ public final class Main implements Callable<Integer> {
       case ModelFormatException e -> Optional.of(e.getMessage());
       case EngineException e -> Optional.of(e.getMessage());
       case RuntimeFailure e -> Optional.of(e.getMessage());
+      case ChatTemplateException e -> Optional.of(e.getMessage());
       case UncheckedIOException e -> Optional.of(e.getMessage());
       case IOException e -> Optional.of(String.valueOf(e.getMessage()));
       case OutOfMemoryError e ->

@@ -52,6 +52,13 @@ record Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> term
     return terminals.contains(kind);
   }
 
+  /** Whether colours are welcome there: on a terminal that has some, unless the user wants none. */
+  boolean isColoured(Kind kind) {
+    return isTerminal(kind)
+        && System.getenv("NO_COLOR") == null
+        && !"dumb".equals(System.getenv("TERM"));
+  }
+
   /** Writes text to standard output. */
   void print(String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);

@@ -74,7 +74,7 @@ final class TemplateCommand implements Callable<Integer> {
             .map(path -> ChatTemplate.of(new TextInput(streams).text(templateFile), metadata))
             .or(() -> ChatTemplate.of(metadata))
             .orElseGet(ChatTemplate::plain);
-    List<ChatMessage> messages = Conversation.read(new TextInput(streams), file);
+    List<ChatMessage> messages = ConversationFile.read(new TextInput(streams), file);
     ChatOptions options =
         ChatOptions.at(Clock.systemDefaultZone())
             .withGenerationPrompt(!noGenerationPrompt)

@@ -103,7 +103,12 @@ class ErrorsTest {
         "bench model -p 0 -n 0    ~ nothing to measure: give -p or -n more than 0 tokens",
         "bench modl               ~ there is no command 'modl'; did you mean 'model'?",
         "genrate x                ~ there is no command 'genrate'; did you mean 'generate'?",
-        "chat                     ~ there is no command 'chat'",
+        "serve                    ~ there is no command 'serve'",
+        "chat --temp -1           ~ --temp -1.0 is not possible: from 0 on; 0 always takes the"
+            + " likeliest token",
+        "chat -n -2               ~ -n -2 is not possible: from 0 on, or -1 until the text ends",
+        "chat -c 0                ~ -c 0 is not possible: at least 1 token",
+        "chat Hello               ~ 'Hello' belongs to no option",
         "-m x                     ~ there is no option '-m'; options of a command stand behind it",
       })
   void wrongUsageIsToldInALine(String words, String message) {
@@ -154,6 +159,7 @@ class ErrorsTest {
         "inspect -m",
         "tokenize x -m",
         "logits --tokens 1 -o x -m",
+        "chat -m",
         "perplexity -m",
         "perplexity --kl-base",
         "bench model -m"

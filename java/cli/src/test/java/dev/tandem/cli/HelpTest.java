@@ -25,8 +25,10 @@ class HelpTest {
     return List.of(
         "",
         "generate",
+        "chat",
         "inspect",
         "tokenize",
+        "template",
         "logits",
         "perplexity",
         "bench",
@@ -74,6 +76,7 @@ class HelpTest {
     for (String command :
         List.of(
             "generate",
+            "chat",
             "inspect",
             "tokenize",
             "template",
@@ -120,6 +123,7 @@ class HelpTest {
   @CsvSource({
     "generate, --temp, 0.8",
     "generate, --top-k, 40",
+    "chat, --temp, 0.8",
     "generate, --top-p, 0.95",
     "generate, --min-p, 0.05",
     "generate, --typical, 1",
