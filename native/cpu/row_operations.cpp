@@ -141,7 +141,7 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
         if constexpr (std::is_same_v<Kind, op::Signal> || std::is_same_v<Kind, op::Wait>) {
           return nullptr;
         } else if constexpr (std::is_same_v<Kind, op::MatMul>) {
-          return makeMatMul(o, target);
+          return makeMatMuls({&o, 1}, target);
         } else if constexpr (std::is_same_v<Kind, op::Attention>) {
           return makeAttention(o, target);
         } else if constexpr (std::is_same_v<Kind, op::Adjust>) {
