@@ -14,7 +14,7 @@ namespace td {
 struct Act8Block {
   int8_t quants[32];
   float scale;
-  float scaledSum;  // scale * sum of the quants
+  float scaledSum;        // scale * sum of the quants
   int32_t minusSum;       // of all 32 quants, negated: times a format's offset it is what a dot product starts from
   int32_t minusFirstSum;  // of quants 0..15, likewise
 };

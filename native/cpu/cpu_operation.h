@@ -48,7 +48,8 @@ struct CpuTarget {
   int threads;
 };
 
-// Whether matmuls of the same rows may run as one: they read the same activations, and none writes what another touches.
+// Whether matmuls of the same rows may run as one: they read the same activations, and none writes what another
+// touches.
 bool mayJoin(const op::MatMul& first, const op::MatMul& second);
 
 // Null for Signal and Wait, which the program handles itself.

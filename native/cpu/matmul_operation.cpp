@@ -1,5 +1,6 @@
-// Matmul in chunks: a few row groups by a block of tokens, of one matrix or of several that read the same activations. Weights in plain layout are packed into tiles on the way,
-// group by group, so that the kernels, and the results, are the same.
+// Matmul in chunks: a few row groups by a block of tokens, of one matrix or of several that read the same activations.
+// Weights in plain layout are packed into tiles on the way, group by group, so that the kernels, and the results, are
+// the same.
 #include <algorithm>
 #include <vector>
 
@@ -34,7 +35,8 @@ class MatMul {
     tokenBlocks_ = (rows + most - 1) / most;
     tokensPerBlock_ = (rows + tokenBlocks_ - 1) / tokenBlocks_;
     const double products = static_cast<double>(kTileRows * o_.weight.columns * tokensPerBlock_);
-    const double nanosPerGroup = std::max(static_cast<double>(groupBytes_) / kBytesPerNano, products / productsPerNano());
+    const double nanosPerGroup =
+        std::max(static_cast<double>(groupBytes_) / kBytesPerNano, products / productsPerNano());
     const int64_t byTime = static_cast<int64_t>(kNanosPerChunk / nanosPerGroup),
                   byThreads = groups_ * tokenBlocks_ / (kChunksPerThread * threads_);
     const int64_t pairs = std::max<int64_t>(1, std::min(byTime, byThreads) / 2);  // kernels like pairs of groups

@@ -11,7 +11,7 @@
 
 namespace td::TD_ISA {
 
-constexpr int kQuantizedTokens = TD_LEVEL == 2 ? 6 : 4;
+constexpr int kQuantizedTokens = TD_LEVEL == 2 ? 6 : 4, kQuantizedStreamTokens = TD_LEVEL == 2 ? 12 : 4;
 
 inline const uint16_t* halves(const uint8_t* p) {
   return reinterpret_cast<const uint16_t*>(p);
@@ -36,7 +36,8 @@ struct TileTimesTokens {
     }
   }
 
-  // Adds columns 4 * from .. 4 * to of block `at`; weights(g, i) are four columns, from 4 * i on, by the rows of group g.
+  // Adds columns 4 * from .. 4 * to of block `at`; weights(g, i) are four columns, from 4 * i on, by the rows of group
+  // g.
   template <class Weights>
   [[gnu::always_inline]] void addColumns(I32x16 (&dots)[G][N], int at, int from, int to, Weights weights) const {
     for (int i = from; i < to; ++i) {
@@ -67,11 +68,16 @@ struct Quantized {
   static constexpr int64_t tileBytes = Weights::tileBytes;
   static constexpr int kMostTokens = kQuantizedTokens;
 
-  template <int G, int N>
+  static constexpr int kStreamTokens = kQuantizedStreamTokens;
+  static constexpr int kStreams = 1;
+
+  template <bool Few, int G, int N>
   [[gnu::always_inline]] static void multiply(const TileRun& w, const TokenRun& tokens, F32x16 (&sum)[G][N]) {
     const Act8Block* x[N];
     for (int n = 0; n < N; ++n) x[n] = reinterpret_cast<const Act8Block*>(tokens.x + n * tokens.rowBytes);
+    Fetch<Few ? G : 1> fetch(w);
     for (int64_t k = 0; k < w.blocks; ++k) {
+      fetch.some();
       Weights::tile(TileTimesTokens<G, N>{w.tiles + k * tileBytes, w.groupBytes, x, sum});
       for (int n = 0; n < N; ++n) x[n] += Weights::actBlocks;
     }

@@ -1,12 +1,18 @@
-// The skeleton of every matmul kernel: row groups outside, tokens inside; a tile of G row groups by N tokens at a time lies
-// in registers, so that G groups share the reading of the activations and N tokens that of the weights. A format brings
+// The skeleton of every matmul kernel: row groups outside, tokens inside; a tile of G row groups by N tokens at a time
+// lies in registers, so that G groups share the reading of the activations and N tokens that of the weights. A format
+// brings
 //
 //   static constexpr int64_t tileBytes;
-//   static constexpr int kMostTokens;  // the largest N: as many as the registers hold
-//   template <int G, int N> static void multiply(const TileRun& w, const TokenRun& x, F32x16 (&sum)[G][N]);
+//   static constexpr int kMostTokens;    // the largest N beside kMostGroups: as many as the registers hold
+//   static constexpr int kStreamTokens;  // up to so many tokens, memory is what counts:
+//   static constexpr int kStreams;       // then G is this, and N all tokens
+//   template <bool Few, int G, int N>
+//   static void multiply(const TileRun& w, const TokenRun& x, F32x16 (&sum)[G][N]);
 //
 // which adds the products of G row groups with N tokens to their sums, block after block: the order of summation knows
-// neither G nor N.
+// neither G nor N. Meanwhile it fetches what the run says, because weights should be asked for well before they are
+// used: where the hardware is left to foresee it, few tokens see a third of the bandwidth
+// (docs/benchmarks/cpu-notes.md).
 #pragma once
 
 #include "cpu/kernels.h"
@@ -16,12 +22,15 @@ namespace td::TD_ISA {
 
 constexpr int kMostGroups = TD_LEVEL == 2 ? 2 : 1;  // 32 registers of 16 lanes, or 16 of half as many
 
-// Row groups: their tiles, and how far it is from one group to the next.
+// Row groups: their tiles, and how far it is from one group to the next. Beside them, what to fetch meanwhile.
 struct TileRun {
   const uint8_t* tiles;
   int64_t groupBytes;
   int64_t blocks;  // tiles per group
   int64_t columns;
+  // Few tokens: the same groups a little later, a stream each. Many: the next groups, or a part of them, in one piece.
+  const uint8_t* fetch;
+  int64_t fetchBytes;
 };
 
 // Tokens: their encoded activations, and how far it is from one to the next.
@@ -30,15 +39,33 @@ struct TokenRun {
   int64_t rowBytes;
 };
 
-template <class Format, int G, int N>
-inline void multiplyTile(const MatMulPiece& piece, int64_t group, int64_t token) {
+// Brings what a run says into the first cache, evenly while its blocks are computed.
+template <int Streams>
+class Fetch {
+ public:
+  explicit Fetch(const TileRun& w)
+      : from_(w.fetch), bytes_(w.fetchBytes), apart_(w.groupBytes), perBlock_(w.fetchBytes / w.blocks + 1) {}
+
+  // Called once per block.
+  void some() {
+    until_ += perBlock_;
+    for (; fetched_ < until_ && fetched_ < bytes_; fetched_ += 64) {
+      for (int i = 0; i < Streams; ++i) __builtin_prefetch(from_ + i * apart_ + fetched_);
+    }
+  }
+
+ private:
+  const uint8_t* from_;
+  int64_t bytes_, apart_, perBlock_, until_ = 0, fetched_ = 0;
+};
+
+template <class Format, bool Few, int G, int N>
+inline void multiplyTile(const MatMulPiece& piece, const TileRun& w, int64_t group, int64_t token) {
   F32x16 sum[G][N];
   for (auto& ofGroup : sum) {
     for (F32x16& s : ofGroup) s = zeroF();
   }
-  const int64_t groupBytes = piece.blocks * Format::tileBytes;
-  Format::template multiply<G, N>({piece.tiles + group * groupBytes, groupBytes, piece.blocks, piece.columns},
-                                  {piece.x + token * piece.xRowBytes, piece.xRowBytes}, sum);
+  Format::template multiply<Few, G, N>(w, {piece.x + token * piece.xRowBytes, piece.xRowBytes}, sum);
   constexpr int64_t kRows = TD_TILE_ROWS;
   for (int g = 0; g < G; ++g) {
     const int64_t row = (group + g) * kRows, left = piece.rows - row;
@@ -52,32 +79,54 @@ inline void multiplyTile(const MatMulPiece& piece, int64_t group, int64_t token)
 }
 
 // The same for `tokens` tokens, of which there are at most N.
-template <class Format, int G, int N>
-inline void multiplySome(const MatMulPiece& piece, int64_t group, int64_t token, int64_t tokens) {
+template <class Format, bool Few, int G, int N>
+inline void multiplySome(const MatMulPiece& piece, const TileRun& w, int64_t group, int64_t token, int64_t tokens) {
   if constexpr (N > 0) {
     if (tokens == N) {
-      multiplyTile<Format, G, N>(piece, group, token);
+      multiplyTile<Format, Few, G, N>(piece, w, group, token);
     } else {
-      multiplySome<Format, G, N - 1>(piece, group, token, tokens);
+      multiplySome<Format, Few, G, N - 1>(piece, w, group, token, tokens);
     }
   }
 }
 
-// G row groups times all tokens, cut into parts that differ by one at most: eight tokens are 4 + 4, not 6 + 2.
+// G row groups times a few tokens, all at once: what is fetched is what these very groups need a little later.
 template <class Format, int G>
-inline void multiplyAll(const MatMulPiece& piece, int64_t group) {
-  const int64_t parts = (piece.tokens + Format::kMostTokens - 1) / Format::kMostTokens;
+inline void multiplyFew(const MatMulPiece& piece, TileRun w, int64_t group) {
+  constexpr int64_t kAhead = 8192;
+  w.tiles += group * w.groupBytes;
+  w.fetch = w.tiles + kAhead;
+  w.fetchBytes = w.groupBytes;
+  multiplySome<Format, true, G, Format::kStreamTokens>(piece, w, group, 0, piece.tokens);
+}
+
+// G row groups times many tokens, cut into parts that differ by one at most: fourteen tokens are 4 + 5 + 5. What is
+// fetched is the next groups, which the first part would wait for.
+template <class Format, int G>
+inline void multiplyMany(const MatMulPiece& piece, TileRun w, int64_t group) {
+  const int64_t parts = (piece.tokens + Format::kMostTokens - 1) / Format::kMostTokens,
+                next = group + 2 * G <= piece.groups ? G * w.groupBytes : 0;
+  w.tiles += group * w.groupBytes;
   for (int64_t part = 0; part < parts; ++part) {
+    w.fetch = w.tiles + G * w.groupBytes + next * part / parts;
+    w.fetchBytes = next * (part + 1) / parts - next * part / parts;
     const int64_t token = part * piece.tokens / parts, end = (part + 1) * piece.tokens / parts;
-    multiplySome<Format, G, Format::kMostTokens>(piece, group, token, end - token);
+    multiplySome<Format, false, G, Format::kMostTokens>(piece, w, group, token, end - token);
   }
 }
 
 template <class Format>
 inline void matmulGroups(const MatMulPiece& piece) {
+  const TileRun w{piece.tiles, piece.blocks * Format::tileBytes, piece.blocks, piece.columns, nullptr, 0};
   int64_t group = 0;
-  for (; group + kMostGroups <= piece.groups; group += kMostGroups) multiplyAll<Format, kMostGroups>(piece, group);
-  for (; group < piece.groups; ++group) multiplyAll<Format, 1>(piece, group);
+  if (piece.tokens <= Format::kStreamTokens) {
+    constexpr int kGroups = Format::kStreams;
+    for (; group + kGroups <= piece.groups; group += kGroups) multiplyFew<Format, kGroups>(piece, w, group);
+    for (; group < piece.groups; ++group) multiplyFew<Format, 1>(piece, w, group);
+    return;
+  }
+  for (; group + kMostGroups <= piece.groups; group += kMostGroups) multiplyMany<Format, kMostGroups>(piece, w, group);
+  for (; group < piece.groups; ++group) multiplyMany<Format, 1>(piece, w, group);
 }
 
 }  // namespace td::TD_ISA
