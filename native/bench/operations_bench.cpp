@@ -29,10 +29,10 @@ void attention(benchmark::State& state, td_isa isa, int threads, int64_t context
 
 void encode(benchmark::State& state, td_isa isa) {
   const std::vector<float> x(4096, 0.3f);
-  std::vector<Act8Block> out(x.size() / kActBlock);
+  std::vector<uint8_t> out(static_cast<size_t>(Act8Row(4096).bytes()));
   const Kernels& kernels = kernelsFor(isa);
   for (auto _ : state) {
-    kernels.encode8(x.data(), static_cast<int64_t>(x.size()), out.data());
+    kernels.encode8(x.data(), static_cast<int64_t>(x.size()), reinterpret_cast<Act8Block*>(out.data()));
     benchmark::ClobberMemory();
   }
   rate(state, "Gelement", static_cast<double>(x.size()));

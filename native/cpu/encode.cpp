@@ -7,6 +7,8 @@ namespace td::TD_ISA {
 
 namespace {
 
+constexpr float kLeast = 0x1p-100f;  // a block whose largest value is not above this counts as zeros
+
 struct Lanes32 {
   F32x16 front, back;
 };
@@ -17,22 +19,17 @@ inline Lanes32 loadBlock(const float* x, int64_t left) {
           left > 16 ? loadFirst(x + 16, static_cast<int>(left < 32 ? left - 16 : 16)) : zeroF()};
 }
 
-inline F32x16 quantize(F32x16 x, float inverse, int8_t* quants) {
-  const I32x16 q = roundToInt(mul(x, broadcast(inverse)));
-  storeInt8First(quants, q, 16);
-  return toFloat(q);
-}
-
 // Rounds 32 values to quants of a scale; returns what is left over.
 inline Lanes32 encodeBlock(Lanes32 x, float scale, float inverse, Act8Block* out) {
-  const F32x16 front = quantize(x.front, inverse, out->quants), back = quantize(x.back, inverse, out->quants + 16);
-  int32_t sums[2] = {0, 0};
-  for (int i = 0; i < kActBlock; ++i) sums[i / 16] += out->quants[i];
+  const I32x16 front = roundToInt(mul(x.front, broadcast(inverse))), back = roundToInt(mul(x.back, broadcast(inverse)));
+  storeInt8(out->quants, front);
+  storeInt8(out->quants + 16, back);
+  const int32_t firstSum = sumLanes(front), sum = sumLanes(add(front, back));
   out->scale = scale;
-  out->minusFirstSum = -sums[0];
-  out->minusSum = -(sums[0] + sums[1]);
-  out->scaledSum = scale * static_cast<float>(sums[0] + sums[1]);
-  return {negMulAdd(front, broadcast(scale), x.front), negMulAdd(back, broadcast(scale), x.back)};
+  out->minusFirstSum = -firstSum;
+  out->minusSum = -sum;
+  out->scaledSum = scale * static_cast<float>(sum);
+  return {negMulAdd(toFloat(front), broadcast(scale), x.front), negMulAdd(toFloat(back), broadcast(scale), x.back)};
 }
 
 // scale = max|x| / 127, quant = x * (127 / max|x|) rounded to nearest even.
@@ -40,7 +37,7 @@ inline Lanes32 encodeCoarse(Lanes32 x, Act8Block* out) {
   const float largest = maxLane(maximum(absolute(x.front), absolute(x.back)));
   // x * 0 is 0, or NaN for what is not finite; a maximum would lose it.
   const float poison = sumLanes(mulAdd(x.back, zeroF(), mul(x.front, zeroF())));
-  const float inverse = largest > 0x1p-100f && poison == 0 ? 127.0f / largest : 0.0f;
+  const float inverse = largest > kLeast && poison == 0 ? 127.0f / largest : 0.0f;
   return encodeBlock(x, largest / 127.0f + poison, inverse, out);
 }
 
@@ -75,7 +72,7 @@ void encode8(const float* x, int64_t columns, Act8Block* out) {
     const int64_t at = int64_t{rests[j].index} * kActBlock;
     const Lanes32 left = encodeCoarse(loadBlock(x + at, columns - at), &coarse);
     const float scale = coarse.scale / 254.0f;
-    const float inverse = scale > 0x1p-120f ? 1.0f / scale : 0.0f;
+    const float inverse = coarse.scale > kLeast / 127.0f ? 1.0f / scale : 0.0f;
     encodeBlock(left, scale, inverse, &rests[j].block);
   }
 }

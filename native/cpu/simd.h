@@ -29,25 +29,6 @@
 
 namespace td::TD_ISA {
 
-// ((l0+l8) + (l4+l12)) + ..., by halves: 16, 8, 4, 2, 1.
-inline float sumLanes(F32x16 v) {
-  float lanes[16];
-  store(lanes, v);
-  for (int half = 8; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  }
-  return lanes[0];
-}
-
-inline float maxLane(F32x16 v) {
-  float lanes[16];
-  store(lanes, v);
-  for (int half = 8; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  }
-  return lanes[0];
-}
-
 // e^x with a relative error below 1e-7 where the result is normal (8.5e-8 at worst, over all floats:
 // exponential_test.cpp), and one more rounding where it is subnormal; 0 below -104, infinity above 88.73, NaN for NaN.
 // x = n ln2 + r with |r| <= ln2 / 2; e^r = 1 + r + r^2 P(r), P fitted for the smallest largest relative error of e^r

@@ -95,6 +95,20 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
           _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(laneMask(n - 8)))};
 }
 
+// Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
+inline float sumLanes(F32x16 a) {
+  const __m256 eight = _mm256_add_ps(a.lo, a.hi);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float maxLane(F32x16 a) {
+  const __m256 eight = _mm256_max_ps(a.lo, a.hi);
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 inline I32x16 broadcastInt(int32_t x) {
   return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
@@ -122,6 +136,12 @@ inline I32x16 shiftRight(I32x16 a) {
 template <int N>
 inline I32x16 shiftRightSigned(I32x16 a) {
   return {_mm256_srai_epi32(a.lo, N), _mm256_srai_epi32(a.hi, N)};
+}
+inline int32_t sumLanes(I32x16 a) {
+  const __m256i eight = _mm256_add_epi32(a.lo, a.hi);
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
 }
 inline F32x16 toFloat(I32x16 a) {
   return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
@@ -154,11 +174,11 @@ inline F32x16 loadBf16Odd(const uint8_t* p) {
   return {_mm256_castsi256_ps(_mm256_and_si256(loadRegister(p), high)),
           _mm256_castsi256_ps(_mm256_and_si256(loadRegister(p + 32), high))};
 }
-inline void storeInt8First(int8_t* p, I32x16 a, int n) {
-  int32_t lanes[16];
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), a.lo);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes + 8), a.hi);
-  for (int i = 0; i < n; ++i) p[i] = static_cast<int8_t>(lanes[i]);
+// Of numbers that int8 holds.
+inline void storeInt8(int8_t* p, I32x16 a) {
+  const __m256i pairs = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 
 inline Bytes64 load64(const uint8_t* p) {

@@ -86,6 +86,20 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
   return {_mm512_mask_blend_ps(laneMask(n), b.v, a.v)};
 }
 
+// Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
+inline float sumLanes(F32x16 a) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float maxLane(F32x16 a) {
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 inline I32x16 broadcastInt(int32_t x) {
   return {_mm512_set1_epi32(x)};
 }
@@ -113,6 +127,9 @@ template <int N>
 inline I32x16 shiftRightSigned(I32x16 a) {
   return {_mm512_srai_epi32(a.v, N)};
 }
+inline int32_t sumLanes(I32x16 a) {
+  return _mm512_reduce_add_epi32(a.v);
+}
 inline F32x16 toFloat(I32x16 a) {
   return {_mm512_cvtepi32_ps(a.v)};
 }
@@ -135,8 +152,9 @@ inline F32x16 loadBf16Odd(const uint8_t* p) {
   return {
       _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
 }
-inline void storeInt8First(int8_t* p, I32x16 a, int n) {
-  _mm_mask_storeu_epi8(p, laneMask(n), _mm512_cvtepi32_epi8(a.v));
+// Of numbers that int8 holds.
+inline void storeInt8(int8_t* p, I32x16 a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 
 inline Bytes64 load64(const uint8_t* p) {

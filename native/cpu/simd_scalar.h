@@ -104,6 +104,20 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
   return eachF([&](int i) { return i < n ? a.v[i] : b.v[i]; });
 }
 
+// Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
+inline float sumLanes(F32x16 a) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) a.v[i] += a.v[i + half];
+  }
+  return a.v[0];
+}
+inline float maxLane(F32x16 a) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) a.v[i] = a.v[i] > a.v[i + half] ? a.v[i] : a.v[i + half];
+  }
+  return a.v[0];
+}
+
 inline I32x16 broadcastInt(int32_t x) {
   return eachI([&](int) { return x; });
 }
@@ -130,6 +144,11 @@ inline I32x16 shiftRight(I32x16 a) {
 template <int N>
 inline I32x16 shiftRightSigned(I32x16 a) {
   return eachI([&](int i) { return a.v[i] >> N; });
+}
+inline int32_t sumLanes(I32x16 a) {
+  int32_t sum = 0;
+  for (const int32_t lane : a.v) sum += lane;
+  return sum;
 }
 inline F32x16 toFloat(I32x16 a) {
   return eachF([&](int i) { return static_cast<float>(a.v[i]); });
@@ -160,8 +179,9 @@ inline F32x16 loadBf16Odd(const uint8_t* p) {
   return loadBf16Even(p + 2);
 }
 // Stores lanes below n as int8; all lie in -128..127.
-inline void storeInt8First(int8_t* p, I32x16 a, int n) {
-  for (int i = 0; i < n; ++i) p[i] = static_cast<int8_t>(a.v[i]);
+// Of numbers that int8 holds.
+inline void storeInt8(int8_t* p, I32x16 a) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
 }
 
 inline Bytes64 load64(const uint8_t* p) {
