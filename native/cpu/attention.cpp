@@ -57,9 +57,15 @@ template <int N, class Work>
   }
 }
 
-// What will be read soon comes nearer: into the second-level cache, since it is as large as a piece.
+// What is read soon comes nearer. The stretches of a head's K and V are too short, and too far apart, for the
+// processor's own prefetching. It drops such requests while it has too many; so whatever is read is asked for twice,
+// one phase of the piece before, and again shortly before.
 inline void fetchAhead(const uint16_t* p) {
-  __builtin_prefetch(p, 0, 2);
+  __builtin_prefetch(p);
+}
+
+constexpr bool askAgain(int rows) {
+  return rows <= 6;
 }
 
 // Calls work<R>() for a number of rows that only the run time knows.
@@ -82,12 +88,15 @@ inline void eachVectors(int first, int end, Work work) {
 }
 
 // Scores of R rows against N blocks of positions; positions beyond a row's own get -infinity, whatever lies there.
-// Meanwhile the values of these positions are fetched.
+// Meanwhile the values of these positions are fetched, and the next keys.
 template <int R, int N>
-inline void scoreBlocks(Rows rows, int block) {
+inline void scoreBlocks(Rows rows, int block, int blocks) {
   const int headSize = rows.piece.headSize;
-  const uint16_t* k[N];
-  unrolled<N>([&]<int n>() { k[n] = rows.piece.blocks[block + n]; });
+  const uint16_t *k[N], *ahead[N];
+  unrolled<N>([&]<int n>() {
+    k[n] = rows.piece.blocks[block + n];
+    ahead[n] = rows.piece.blocks[block + n + N < blocks ? block + n + N : block + n];
+  });
   F32x16 sum[R][N];
   unrolled<R>([&]<int r>() { unrolled<N>([&]<int n>() { sum[r][n] = zeroF(); }); });
   const float* q = rows.q();
@@ -98,13 +107,17 @@ inline void scoreBlocks(Rows rows, int block) {
       unrolled<N>([&]<int n>() {
         column[n] = loadHalf(k[n] + d * kKvTokens);
         fetchAhead(k[n] + (headSize + d) * kKvTokens);
+        if constexpr (askAgain(R)) fetchAhead(ahead[n] + d * kKvTokens);
       });
       unrolled<R>([&]<int r>() {
         const F32x16 element = broadcast(q[r * kAttentionStride + d]);
         unrolled<N>([&]<int n>() { sum[r][n] = mulAdd(column[n], element, sum[r][n]); });
       });
     }
-    unrolled<N>([&]<int n>() { k[n] += end * kKvTokens; });
+    unrolled<N>([&]<int n>() {
+      k[n] += end * kKvTokens;
+      ahead[n] += end * kKvTokens;
+    });
   }
   const F32x16 none = broadcast(-__builtin_inff());
   unrolled<R>([&]<int r>() {
@@ -132,8 +145,8 @@ inline void exponentiate(float* scores, int count, float* largest, float* sum) {
 }
 
 // Adds the values of positions `from` to `to`, weighted, to the outputs of R rows in N vectors of dimensions; the
-// outputs begin at position 0. lanes: of the vectors, 16 or, of a single last one, fewer. Meanwhile the keys of the
-// positions that come next are fetched.
+// outputs begin at position 0. Whole: vectors of 16, else the last one, of fewer. Meanwhile the next values are
+// fetched, and the keys of the positions that come next.
 template <int R, int N, bool Whole>
 inline void weighVectors(Rows rows, int vector, int from, int to) {
   const int headSize = rows.piece.headSize, d = vector * 16, lanes = Whole ? 16 : headSize % 16;
@@ -147,15 +160,20 @@ inline void weighVectors(Rows rows, int vector, int from, int to) {
   }
   for (int j = from; j < to;) {
     const int slot = j % kKvTokens, end = to - j < kKvTokens - slot ? to - j : kKvTokens - slot;
-    const int64_t at = int64_t{slot} * headSize + d;
-    const uint16_t* v = rows.piece.blocks[j / kKvTokens] + kKvTokens * headSize + at;
-    const uint16_t* ahead = rows.piece.nextBlocks[j / kKvTokens] + at;
+    const int block = j / kKvTokens, at = slot * headSize + d;
+    const uint16_t* v = rows.piece.blocks[block] + kKvTokens * headSize + at;
+    const uint16_t* ahead =
+        rows.piece.blocks[(block + 1) * kKvTokens < to ? block + 1 : block] + kKvTokens * headSize + at;
+    const uint16_t* next = rows.piece.nextBlocks[block] + at;
     const float* p = rows.scores() + j;
-    for (int i = 0; i < end; ++i, v += headSize, ahead += headSize) {
+    for (int i = 0; i < end; ++i, v += headSize, ahead += headSize, next += headSize) {
       F32x16 values[N];
       unrolled<N>([&]<int n>() {
         values[n] = Whole ? loadHalf(v + 16 * n) : loadHalfFirst(v + 16 * n, lanes);
-        if (n % 2 == 0) fetchAhead(ahead + 16 * n);
+        if (n % 2 == 0) {  // two vectors are a cache line
+          if constexpr (askAgain(R)) fetchAhead(ahead + 16 * n);
+          fetchAhead(next + 16 * n);
+        }
       });
       unrolled<R>([&]<int r>() {
         const F32x16 weight = broadcast(p[r * kAttentionStride + i]);
@@ -179,8 +197,8 @@ void weighValues(Rows rows, int from, int to) {
 template <int R>
 void attendRows(Rows rows) {
   const AttentionPiece& piece = rows.piece;
-  eachVectors<vectorsBeside(R)>(0, (rows.count(R - 1) + kKvTokens - 1) / kKvTokens,
-                                [&]<int N>(int block) { scoreBlocks<R, N>(rows, block); });
+  const int blocks = (rows.count(R - 1) + kKvTokens - 1) / kKvTokens;
+  eachVectors<vectorsBeside(R)>(0, blocks, [&]<int N>(int block) { scoreBlocks<R, N>(rows, block, blocks); });
   for (int r = 0; r < R; ++r) {
     exponentiate(rows.scores() + r * kAttentionStride, rows.count(r), piece.result.largest + rows.first + r,
                  piece.result.sum + rows.first + r);
