@@ -147,9 +147,11 @@ class AttentionOperation final : public CpuOperation {
             {.token = token, .tokens = 1, .position = position, .pieces = 0, .firstItem = 0, .firstResult = 0});
       }
     }
+    for (Unit& unit : units_) unit.pieces = (unit.position + unit.tokens - 1) / kPiece + 1;
+    // Those that have most to do first, so that what is done last is short.
+    std::sort(units_.begin(), units_.end(), [&](const Unit& a, const Unit& b) { return nanosOf(a) > nanosOf(b); });
     int64_t items = 0, results = 0;
     for (Unit& unit : units_) {
-      unit.pieces = (unit.position + unit.tokens - 1) / kPiece + 1;
       unit.firstItem = items;
       unit.firstResult = results;
       items += unit.pieces;
@@ -189,8 +191,7 @@ class AttentionOperation final : public CpuOperation {
       const Unit& unit = *(behind - 1);
       return {&unit, headOf(item), index - unit.firstItem, index - unit.firstItem + 1};
     }
-    // The last tokens of a sequence have most to do: first, so that what is done last is short.
-    const Unit& unit = units_[units_.size() - 1 - static_cast<size_t>(index)];
+    const Unit& unit = units_[static_cast<size_t>(index)];
     return {&unit, headOf(item), 0, unit.pieces};
   }
 
