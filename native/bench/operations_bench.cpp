@@ -7,32 +7,39 @@
 namespace td::bench {
 namespace {
 
-// `tokens` tokens at the end of a context of `context` positions; 32 query heads, 8 KV heads of 128.
-void attention(benchmark::State& state, td_isa isa, int threads, int64_t context, int64_t tokens) {
-  constexpr int kHeads = 32, kKvHeads = 8, kHeadSize = 128;
-  const int64_t blocks = context / kKvTokens, width = int64_t{kHeads} * kHeadSize,
-                blockElements = kKvHeads * kvHeadElements(kHeadSize);
+// The last `tokens` tokens of a context of `context` positions; 32 query heads for 8 KV heads. One token: in 16 layers
+// one after another, as in decoding, so that the cache is beyond the processor's.
+void attention(benchmark::State& state, td_isa isa, int threads, int headSize, int64_t context, int64_t tokens) {
+  constexpr int kHeads = 32, kKvHeads = 8;
+  const int64_t layers = tokens == 1 ? 16 : 1;
+  const int64_t blocks = context / kKvTokens, width = int64_t{kHeads} * headSize,
+                blockElements = layers * kKvHeads * kvHeadElements(headSize);
   Rig rig(isa, threads, blocks * blockElements * 2 + 2 * tokens * width * 4 + (blocks + 2 * tokens) * 4 + 4096);
   rig.extent(tokens);
   std::vector<int32_t> positions(static_cast<size_t>(tokens)), table(static_cast<size_t>(blocks));
   std::iota(positions.begin(), positions.end(), static_cast<int32_t>(context - tokens));
   std::iota(table.begin(), table.end(), 0);
-  ok(td_op_attention(rig.program(), rig.f32(tokens, width), rig.i32(positions),
-                     rig.i32(std::vector<int32_t>(positions.size(), 0)), rig.i32(table),
-                     rig.tensor(TD_F16, TD_PLAIN, blocks, blockElements), rig.f32(tokens, width), 0, kHeadSize,
-                     kKvHeads, 0.088));
+  const int32_t q = rig.f32(tokens, width), at = rig.i32(positions),
+                tables = rig.i32(std::vector<int32_t>(positions.size(), 0)), blockTable = rig.i32(table),
+                pool = rig.tensor(TD_F16, TD_PLAIN, blocks, blockElements), out = rig.f32(tokens, width);
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    ok(td_op_attention(rig.program(), q, at, tables, blockTable, pool, out, layer * kvLayerBytes(kKvHeads, headSize),
+                       headSize, kKvHeads, 0.088));
+  }
   rig.finish();
   for (auto _ : state) rig.run();
+  const auto pairs = static_cast<double>(tokens * (2 * context - tokens + 1) / 2);  // of a token and a position it sees
   rate(state, "GB", static_cast<double>(blocks * blockElements * 2));
-  rate(state, "GFLOP", 4.0 * static_cast<double>(tokens * context * width));
+  rate(state, "GFLOP", 4.0 * static_cast<double>(layers * width) * pairs);
 }
 
 void encode(benchmark::State& state, td_isa isa) {
   const std::vector<float> x(4096, 0.3f);
-  std::vector<uint8_t> out(static_cast<size_t>(Act8Row(4096).bytes()));
+  std::vector<uint8_t> row(static_cast<size_t>(Act8Row(static_cast<int64_t>(x.size())).bytes()));
+  auto* out = reinterpret_cast<Act8Block*>(row.data());
   const Kernels& kernels = kernelsFor(isa);
   for (auto _ : state) {
-    kernels.encode8(x.data(), static_cast<int64_t>(x.size()), reinterpret_cast<Act8Block*>(out.data()));
+    kernels.encode8(x.data(), static_cast<int64_t>(x.size()), out);
     benchmark::ClobberMemory();
   }
   rate(state, "Gelement", static_cast<double>(x.size()));
@@ -104,10 +111,13 @@ void pick(benchmark::State& state, td_isa isa, int threads, int64_t vocabulary, 
     benchmark::RegisterBenchmark(("rmsNorm/" + name).c_str(), rmsNorm, isa);
     for (const int threads : threadCounts()) {
       const std::string where = name + "/threads:" + std::to_string(threads);
-      for (const int64_t context : {1024, 16384}) {
-        for (const int64_t tokens : {1, 64}) {
-          const std::string what = "/context:" + std::to_string(context) + "/tokens:" + std::to_string(tokens);
-          benchmark::RegisterBenchmark(("attention/" + where + what).c_str(), attention, isa, threads, context, tokens)
+      for (const int headSize : {64, 128}) {
+        for (const auto& [context, tokens] : std::initializer_list<std::pair<int64_t, int64_t>>{
+                 {2048, 1}, {8192, 1}, {512, 512}, {8192, 64}, {8192, 512}}) {
+          const std::string what = "/head:" + std::to_string(headSize) + "/context:" + std::to_string(context) +
+                                   "/tokens:" + std::to_string(tokens);
+          benchmark::RegisterBenchmark(("attention/" + where + what).c_str(), attention, isa, threads, headSize,
+                                       context, tokens)
               ->UseRealTime();
         }
       }

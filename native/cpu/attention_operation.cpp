@@ -1,6 +1,8 @@
-// Attention in chunks. Many tokens: a chunk is a few (token, KV head) pairs, each of which walks its pieces of context
-// in order. Few tokens with a long context: a chunk is one piece of one pair, and a second pass joins the pieces, in
-// the same order, so to the same bits.
+// Attention in chunks. The work is cut into units: a few tokens that follow one another in a sequence, and one KV head;
+// their query rows share every vector of K and V that is read. Usually a chunk is a few units, each of which walks its
+// pieces of context in order. Where that would leave workers without work (few tokens, one of them with a long
+// context), a chunk is a few pieces of units, and a second pass joins the pieces, in the same order, so to the same
+// bits.
 #include <algorithm>
 #include <vector>
 
@@ -11,11 +13,23 @@
 namespace td {
 namespace {
 
-constexpr int64_t kMostSplit = 1024;  // results of pieces that are kept for the second pass
+constexpr int64_t kMostSplit = 1024;  // results of pieces, each of one token and KV head, kept for the second pass
+constexpr int kUnitRows = 96;  // query rows of a unit of several tokens: K and V of a piece are read once for them
+constexpr double kChunkNanos = 50e3;
 
-// Floats of what a piece gives for the query heads of one KV head: per head the largest score, the sum, the output.
-int64_t resultFloats(int headsPerKvHead, int headSize) {
-  return int64_t{headsPerKvHead} * (headSize + 2);
+// Floats of a result for some query rows.
+int64_t resultFloats(int64_t rows, int headSize) {
+  return rows * (headSize + 2);
+}
+
+// Query rows of a unit at most.
+int unitRows(int headsPerKvHead) {
+  return std::max(kUnitRows, headsPerKvHead);
+}
+
+// Floats of the queries of a unit, as the kernels want them.
+int64_t queryFloats(int headsPerKvHead, int headSize) {
+  return int64_t{unitRows(headsPerKvHead)} * ((headSize + kAttentionPanel - 1) / kAttentionPanel) * kAttentionStride;
 }
 
 class AttentionOperation final : public CpuOperation {
@@ -25,42 +39,53 @@ class AttentionOperation final : public CpuOperation {
         kernels_(target.kernels),
         threads_(target.threads),
         headSize_(o.tokens.headSize),
-        group_(static_cast<int>(o.q.columns / o.tokens.headSize / o.tokens.kvHeads)),
-        resultFloats_(resultFloats(group_, headSize_)) {}
+        kvHeads_(o.tokens.kvHeads),
+        group_(static_cast<int>(o.q.columns / o.tokens.headSize / o.tokens.kvHeads)) {
+    units_.reserve(static_cast<size_t>(o.q.rows));
+  }
 
   int passes() const override { return 2; }
 
   int64_t open(int pass, int64_t rows) override {
-    pairs_ = rows * o_.tokens.kvHeads;
-    if (pass == 1) return split_ ? pairs_ : 0;
-    longest_ = 0;
-    int64_t total = 0;
-    for (int64_t token = 0; token < rows; ++token) {
-      const int64_t pieces = piecesOf(token);
-      longest_ = std::max(longest_, pieces);
-      total += pieces;
+    const int64_t pairs = static_cast<int64_t>(units_.size()) * kvHeads_;
+    if (pass == 1) return split_ ? chunksOf(pairs, 1) : 0;
+    findUnits(rows);
+    double total = 0, longest = 0;
+    for (const Unit& unit : units_) {
+      total += nanosOf(unit);
+      longest = std::max(longest, nanosOf(unit));
     }
-    split_ = longest_ > 1 && pairs_ < 4 * threads_ && pairs_ * longest_ <= kMostSplit;
-    if (split_) return pairs_ * longest_;
-    const double nanosPerPair =
-        static_cast<double>(total) / static_cast<double>(rows) * kPiece * headSize_ * group_ / 8.0;
-    const int64_t byTime = static_cast<int64_t>(30e3 / nanosPerPair);
-    perChunk_ = Job::perChunk(pairs_, std::clamp<int64_t>(std::min(byTime, pairs_ / (4 * threads_)), 1, pairs_));
-    return (pairs_ + perChunk_ - 1) / perChunk_;
+    const Unit& last = units_.back();
+    const int64_t results = last.firstResult + last.pieces * last.tokens;
+    split_ = longest * 4 * threads_ > total * kvHeads_ && results * kvHeads_ <= kMostSplit;
+    const int64_t items = (split_ ? last.firstItem + last.pieces : static_cast<int64_t>(units_.size())) * kvHeads_;
+    return chunksOf(items, kChunkNanos * static_cast<double>(items) / (total * kvHeads_));
   }
 
   void run(int pass, int64_t chunk, uint8_t* scratch) override {
+    const int64_t first = chunk * perChunk_, end = std::min(items_, first + perChunk_);
     if (pass == 1) {
-      join(chunk);
-    } else if (split_) {
-      const int64_t pair = chunk / longest_, piece = chunk % longest_;
-      if (piece < piecesOf(pair / o_.tokens.kvHeads)) {
-        attend(pair, piece, Result(pieceResult(pair, piece), *this), reinterpret_cast<float*>(scratch));
+      for (int64_t item = first; item < end; ++item) join(units_[static_cast<size_t>(item / kvHeads_)], headOf(item));
+      return;
+    }
+    const Scratch own(reinterpret_cast<float*>(scratch), *this);
+    Blocks blocks[2];
+    take(stretchAt(first), blocks[0]);
+    int now = 0;
+    for (int64_t item = first; item < end; ++item) {
+      // Behind its last item a worker most likely goes on with the chunk after those that the others take meanwhile.
+      const int64_t after = item + 1 < end ? item + 1 : first + perChunk_ * threads_;
+      Stretch stretch = stretchAt(item);
+      takeQueries(stretch, own);
+      for (; stretch.piece < stretch.end; ++stretch.piece, now ^= 1) {
+        if (stretch.piece + 1 < stretch.end) {
+          take({stretch.unit, stretch.kvHead, stretch.piece + 1, stretch.end}, blocks[now ^ 1]);
+        } else {
+          take(after < items_ ? stretchAt(after) : stretch, blocks[now ^ 1]);
+        }
+        attend(stretch, blocks[now].of, blocks[now ^ 1].of, own);
       }
-    } else {
-      for (int64_t pair = chunk * perChunk_; pair < std::min(pairs_, (chunk + 1) * perChunk_); ++pair) {
-        whole(pair, reinterpret_cast<float*>(scratch));
-      }
+      if (!split_) finish(*stretch.unit, stretch.kvHead, resultAt(own.all, stretch.unit->tokens * group_));
     }
   }
 
@@ -68,88 +93,202 @@ class AttentionOperation final : public CpuOperation {
   void useShared(uint8_t* shared) override { pieceResults_ = reinterpret_cast<float*>(shared); }
 
  private:
-  // What a piece, or several joined, give for the query heads of one KV head.
-  struct Result {
-    Result(float* at, const AttentionOperation& operation)
-        : largest(at), sum(at + operation.group_), out(at + 2 * operation.group_) {}
-    float *largest, *sum, *out;
+  // Tokens of one sequence, at positions that follow one another.
+  struct Unit {
+    int64_t token, tokens;  // rows of the step
+    int64_t position;       // of the first
+    int64_t pieces;         // of the last
+    int64_t firstItem;      // pieces of the units before this one
+    int64_t firstResult;    // tokens times pieces of the units before this one
   };
 
-  int64_t piecesOf(int64_t token) const { return positionOf(o_.tokens, token) / kPiece + 1; }
+  // What an item computes: some pieces of the context of a unit, for one KV head.
+  struct Stretch {
+    const Unit* unit;
+    int kvHead;
+    int64_t piece, end;
+  };
 
-  float* pieceResult(int64_t pair, int64_t piece) const {
-    return pieceResults_ + (pair * longest_ + piece) * resultFloats_;
+  // K and V of a piece of context.
+  struct Blocks {
+    const uint16_t* of[kPiece / kKvTokens];
+  };
+
+  // A worker's own memory.
+  struct Scratch {
+    Scratch(float* at, const AttentionOperation& operation)
+        : kernel(at),
+          q(kernel + kAttentionScratch),
+          all(q + queryFloats(operation.group_, operation.headSize_)),
+          piece(all + resultFloats(unitRows(operation.group_), operation.headSize_)) {}
+    float *kernel, *q, *all, *piece;
+  };
+
+  // A result of some rows in one stretch of memory.
+  AttentionResult resultAt(float* at, int64_t rows) const { return {at, at + rows, at + 2 * rows}; }
+  AttentionResult from(AttentionResult result, int row) const {
+    return {result.largest + row, result.sum + row, result.out + row * headSize_};
   }
 
-  void attend(int64_t pair, int64_t piece, Result result, float* scratch) const {
-    const int64_t token = pair / o_.tokens.kvHeads;
-    const int kvHead = static_cast<int>(pair % o_.tokens.kvHeads);
-    const int64_t first = piece * kPiece;
-    const int64_t count = std::min<int64_t>(kPiece, positionOf(o_.tokens, token) + 1 - first);
-    const uint16_t* blocks[kPiece / kKvTokens];
-    for (int64_t i = 0; i * kKvTokens < count; ++i)
-      blocks[i] = kvBlock(o_.tokens, token, first / kKvTokens + i, kvHead);
-    kernels_.attend({.q = o_.q.row<float>(token) + kvHead * group_ * headSize_,
-                     .blocks = blocks,
-                     .heads = group_,
-                     .headSize = headSize_,
-                     .count = static_cast<int>(count),
-                     .scale = o_.scale,
-                     .scratch = scratch,
-                     .largest = result.largest,
-                     .sum = result.sum,
-                     .out = result.out});
-  }
-
-  void joinTo(Result all, Result piece) const {
-    for (int h = 0; h < group_; ++h) {
-      kernels_.joinPieces(all.largest + h, all.sum + h, all.out + h * headSize_, piece.largest[h], piece.sum[h],
-                          piece.out + h * headSize_, headSize_);
+  void findUnits(int64_t rows) {
+    // As many tokens as share a tile of the kernel, or as many more as leave every worker some units.
+    const int64_t most = std::clamp<int64_t>(rows * kvHeads_ / (8 * threads_), std::max(1, kAttentionRows / group_),
+                                             std::max(1, kUnitRows / group_));
+    units_.clear();
+    for (int64_t token = 0; token < rows; ++token) {
+      const int64_t position = positionOf(o_.tokens, token);
+      const bool goesOn = !units_.empty() && units_.back().tokens < most &&
+                          position == units_.back().position + units_.back().tokens &&
+                          tableOf(token) == tableOf(units_.back().token);
+      if (goesOn) {
+        ++units_.back().tokens;
+      } else {
+        units_.push_back(
+            {.token = token, .tokens = 1, .position = position, .pieces = 0, .firstItem = 0, .firstResult = 0});
+      }
+    }
+    for (Unit& unit : units_) unit.pieces = (unit.position + unit.tokens - 1) / kPiece + 1;
+    // Those that have most to do first, so that what is done last is short.
+    std::sort(units_.begin(), units_.end(), [&](const Unit& a, const Unit& b) { return nanosOf(a) > nanosOf(b); });
+    int64_t items = 0, results = 0;
+    for (Unit& unit : units_) {
+      unit.firstItem = items;
+      unit.firstResult = results;
+      items += unit.pieces;
+      results += unit.pieces * unit.tokens;
     }
   }
 
-  void finish(int64_t pair, Result all) const {
-    const int64_t token = pair / o_.tokens.kvHeads, kvHead = pair % o_.tokens.kvHeads;
-    float* out = o_.out.row<float>(token) + kvHead * group_ * headSize_;
-    for (int h = 0; h < group_; ++h)
-      kernels_.divide(out + h * headSize_, all.out + h * headSize_, all.sum[h], headSize_);
+  int32_t tableOf(int64_t token) const { return *o_.tokens.tables.row<int32_t>(token); }
+
+  // About what one KV head of a unit takes: the reading of its context, or the arithmetic.
+  double nanosOf(const Unit& unit) const {
+    return static_cast<double>(unit.pieces) * headSize_ * (50.0 + 7.0 * static_cast<double>(unit.tokens * group_));
   }
 
-  void whole(int64_t pair, float* scratch) const {
-    const Result all(scratch + kAttentionScratch, *this), next(scratch + kAttentionScratch + resultFloats_, *this);
-    attend(pair, 0, all, scratch);
-    for (int64_t piece = 1; piece < piecesOf(pair / o_.tokens.kvHeads); ++piece) {
-      attend(pair, piece, next, scratch);
-      joinTo(all, next);
+  // Sets how many items make a chunk: what is wanted, but so that every worker has some chunks.
+  int64_t chunksOf(int64_t items, double wanted) {
+    items_ = items;
+    const auto atMost = static_cast<double>(std::max<int64_t>(1, items / (8 * threads_)));
+    perChunk_ = Job::perChunk(items, static_cast<int64_t>(std::clamp(wanted, 1.0, atMost)));
+    return (items + perChunk_ - 1) / perChunk_;
+  }
+
+  // Where the result of a piece of a unit lies for the second pass.
+  AttentionResult pieceResult(const Unit& unit, int kvHead, int64_t piece) const {
+    const int64_t rows = unit.tokens * group_;
+    float* first = pieceResults_ + resultFloats(unit.firstResult * kvHeads_ * group_, headSize_);
+    return resultAt(first + (piece * kvHeads_ + kvHead) * resultFloats(rows, headSize_), rows);
+  }
+
+  int headOf(int64_t item) const { return static_cast<int>(item % kvHeads_); }
+
+  Stretch stretchAt(int64_t item) const {
+    const int64_t index = item / kvHeads_;
+    if (split_) {
+      const auto behind = std::upper_bound(units_.begin(), units_.end(), index,
+                                           [](int64_t at, const Unit& unit) { return at < unit.firstItem; });
+      const Unit& unit = *(behind - 1);
+      return {&unit, headOf(item), index - unit.firstItem, index - unit.firstItem + 1};
     }
-    finish(pair, all);
+    const Unit& unit = units_[static_cast<size_t>(index)];
+    return {&unit, headOf(item), 0, unit.pieces};
   }
 
-  void join(int64_t pair) const {
-    const Result all(pieceResult(pair, 0), *this);
-    // Never beyond what was computed, even if somebody writes the positions while they are read.
-    const int64_t pieces = std::min(piecesOf(pair / o_.tokens.kvHeads), longest_);
-    for (int64_t piece = 1; piece < pieces; ++piece) joinTo(all, Result(pieceResult(pair, piece), *this));
-    finish(pair, all);
+  // Positions of a stretch's first piece.
+  static int64_t positionsOf(const Stretch& stretch) {
+    return std::min<int64_t>(kPiece, stretch.unit->position + stretch.unit->tokens - stretch.piece * kPiece);
+  }
+
+  // The blocks of a stretch's first piece, the last one again in the places behind it.
+  void take(const Stretch& stretch, Blocks& blocks) const {
+    const int64_t first = stretch.piece * (kPiece / kKvTokens);
+    const int64_t count = (positionsOf(stretch) + kKvTokens - 1) / kKvTokens;
+    for (int64_t i = 0; i < count; ++i)
+      blocks.of[i] = kvBlock(o_.tokens, stretch.unit->token, first + i, stretch.kvHead);
+    for (int64_t i = count; i < kPiece / kKvTokens; ++i) blocks.of[i] = blocks.of[count - 1];
+  }
+
+  // The queries of a stretch, laid out for the kernels.
+  void takeQueries(const Stretch& stretch, const Scratch& own) const {
+    for (int64_t i = 0; i < stretch.unit->tokens; ++i) {
+      const float* q = o_.q.row<float>(stretch.unit->token + i) + int64_t{stretch.kvHead} * group_ * headSize_;
+      kernels_.scaleQueries(q, group_, headSize_, o_.scale, own.q + i * group_ * kAttentionStride, qPanel());
+    }
+  }
+  int64_t qPanel() const { return int64_t{unitRows(group_)} * kAttentionStride; }
+
+  // A stretch's first piece: for the second pass, or joined to the pieces before it.
+  void attend(const Stretch& stretch, const uint16_t* const* blocks, const uint16_t* const* nextBlocks,
+              const Scratch& own) const {
+    const Unit& unit = *stretch.unit;
+    const auto rows = static_cast<int>(unit.tokens * group_);
+    const AttentionResult all =
+        split_ ? pieceResult(unit, stretch.kvHead, stretch.piece) : resultAt(own.all, unit.tokens * group_);
+    const bool joins = !split_ && stretch.piece > 0;
+    int end;
+    for (int row = firstRow(unit, stretch.piece); row < rows; row = end) {
+      end = std::min(rows, row + kAttentionRows);
+      int counts[kAttentionRows];
+      for (int i = row; i < end; ++i) {
+        const int64_t positions = unit.position + i / group_ + 1 - stretch.piece * kPiece;
+        counts[i - row] = static_cast<int>(std::min<int64_t>(kPiece, positions));
+      }
+      const AttentionResult result = joins ? resultAt(own.piece, end - row) : from(all, row);
+      kernels_.attend({.q = own.q + row * kAttentionStride,
+                       .qPanel = qPanel(),
+                       .blocks = blocks,
+                       .nextBlocks = nextBlocks,
+                       .rows = end - row,
+                       .counts = counts,
+                       .headSize = headSize_,
+                       .scratch = own.kernel,
+                       .result = result});
+      if (joins) kernels_.joinPieces(from(all, row), result, end - row, headSize_);
+    }
+  }
+
+  // The first query row of a unit that reaches a piece of context.
+  int firstRow(const Unit& unit, int64_t piece) const {
+    return static_cast<int>(std::max<int64_t>(0, piece * kPiece - unit.position)) * group_;
+  }
+
+  void join(const Unit& unit, int kvHead) const {
+    const AttentionResult all = pieceResult(unit, kvHead, 0);
+    for (int64_t piece = 1; piece < unit.pieces; ++piece) {
+      const int row = firstRow(unit, piece);
+      kernels_.joinPieces(from(all, row), from(pieceResult(unit, kvHead, piece), row),
+                          static_cast<int>(unit.tokens) * group_ - row, headSize_);
+    }
+    finish(unit, kvHead, all);
+  }
+
+  void finish(const Unit& unit, int kvHead, AttentionResult all) const {
+    for (int64_t row = 0; row < unit.tokens * group_; ++row) {
+      float* out = o_.out.row<float>(unit.token + row / group_) + (int64_t{kvHead} * group_ + row % group_) * headSize_;
+      kernels_.divide(out, all.out + row * headSize_, all.sum[row], headSize_);
+    }
   }
 
   const op::Attention o_;
   const Kernels& kernels_;
   const int threads_;
   const int headSize_;
+  const int kvHeads_;
   const int group_;  // query heads per KV head
-  const int64_t resultFloats_;
+  std::vector<Unit> units_;
   float* pieceResults_ = nullptr;
-  int64_t pairs_ = 0, longest_ = 0, perChunk_ = 0;
+  int64_t items_ = 0, perChunk_ = 1;
   bool split_ = false;
 };
 
 }  // namespace
 
 WorkNeed attentionWork(int headsPerKvHead, int headSize) {
-  const int64_t result = resultFloats(headsPerKvHead, headSize);
-  return {kMostSplit * result * static_cast<int64_t>(sizeof(float)),
-          (kAttentionScratch + 2 * result) * static_cast<int64_t>(sizeof(float))};
+  const int64_t own = kAttentionScratch + queryFloats(headsPerKvHead, headSize) +
+                      resultFloats(unitRows(headsPerKvHead) + kAttentionRows, headSize);
+  return {kMostSplit * resultFloats(headsPerKvHead, headSize) * static_cast<int64_t>(sizeof(float)),
+          own * static_cast<int64_t>(sizeof(float))};
 }
 
 std::unique_ptr<CpuOperation> makeAttention(const op::Attention& operation, const CpuTarget& target) {

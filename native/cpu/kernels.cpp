@@ -12,9 +12,9 @@ void encodeBf16(const float* x, int64_t columns, uint16_t* out);
 void rmsNorm(const float* x, const float* weight, int64_t columns, float epsilon, float* out);
 void rope(float* x, int64_t heads, int64_t headSize, const float* angles, int64_t pairs, td_rope_layout layout);
 void storeKv(const float* k, const float* v, int headSize, int slot, uint16_t* block);
+void scaleQueries(const float* q, int64_t rows, int headSize, float scale, float* out, int64_t qPanel);
 void attend(const AttentionPiece& piece);
-void joinPieces(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut,
-                int headSize);
+void joinPieces(AttentionResult all, AttentionResult piece, int rows, int headSize);
 void divide(float* out, const float* x, float divisor, int64_t count);
 void silu(const float* x, const float* y, float* out, int64_t count);
 void add(const float* x, const float* y, float* out, int64_t count);
@@ -32,6 +32,7 @@ constinit const Kernels table = {
     rmsNorm,
     rope,
     storeKv,
+    scaleQueries,
     attend,
     joinPieces,
     divide,

@@ -25,22 +25,35 @@ struct MatMulPiece {
   const float* bias;  // of the first row, or null
 };
 
-// One KV head's share of one piece of context for one token: `heads` query heads against `count` cached positions.
-struct AttentionPiece {
-  const float* q;                 // [heads][headSize]
-  const uint16_t* const* blocks;  // per 16 positions: this KV head's K, its V behind it (core/kv_layout.h)
-  int heads;
-  int headSize;
-  int count;  // positions, at most TD_ATTENTION_PIECE
-  float scale;
-  float* scratch;  // kAttentionScratch floats
-  float* largest;  // [heads]: the largest score
-  float* sum;      // [heads]: sum of exp(score - largest)
-  float* out;      // [heads][headSize]: sum of exp(score - largest) * v
+// What a piece of context, or several joined, give for some query rows.
+struct AttentionResult {
+  float* largest;  // [rows]: the largest score
+  float* sum;      // [rows]: sum of exp(score - largest)
+  float* out;      // [rows][headSize]: sum of exp(score - largest) * v
 };
 
-constexpr int kMostAttentionHeads = 4;  // query heads that share the reading of K and V
-constexpr int kAttentionScratch = kMostAttentionHeads * TD_ATTENTION_PIECE;
+// One KV head's share of one piece of context for some query rows: the query heads of this KV head, of one token or of
+// several that follow one another in a sequence.
+struct AttentionPiece {
+  const float* q;  // as scaleQueries() lays it out
+  int64_t qPanel;
+  const uint16_t* const* blocks;  // per 16 positions: this KV head's K, its V behind it (core/kv_layout.h)
+  // Blocks that are read next, as many, to be fetched meanwhile: any addresses will do, but they are never read.
+  const uint16_t* const* nextBlocks;
+  int rows;           // 1 to kAttentionRows
+  const int* counts;  // [rows]: positions, 1 to TD_ATTENTION_PIECE, never fewer than the row before
+  int headSize;
+  float* scratch;  // kAttentionScratch floats
+  AttentionResult result;
+};
+
+constexpr int kAttentionRows = 12;  // query rows that share the reading of K and V
+// Queries and scores lie in rows of this distance, so that a kernel finds all rows beside one pointer; a little more
+// than a power of two, so that they do not compete for the same places of a cache.
+constexpr int kAttentionPanel = 256;
+constexpr int kAttentionStride = kAttentionPanel + 16;
+constexpr int kAttentionScratch = kAttentionRows * kAttentionStride;
+static_assert(kAttentionPanel == TD_ATTENTION_PIECE);
 
 // Statistics of a run of logits, for Select.
 struct LogitRun {
@@ -72,10 +85,12 @@ struct Kernels {
   void (*rope)(float* x, int64_t heads, int64_t headSize, const float* angles, int64_t pairs, td_rope_layout layout);
   // Writes one token's K and V of one KV head at `slot` of a block.
   void (*storeKv)(const float* k, const float* v, int headSize, int slot, uint16_t* block);
+  // q: [rows][headSize], times `scale`. out: panels of kAttentionPanel dimensions, `qPanel` floats apart, each
+  // [rows][kAttentionStride].
+  void (*scaleQueries)(const float* q, int64_t rows, int headSize, float scale, float* out, int64_t qPanel);
   void (*attend)(const AttentionPiece&);
-  // Joins a piece's result to that of the pieces before it: (largest, sum, out) += (pieceLargest, pieceSum, pieceOut).
-  void (*joinPieces)(float* largest, float* sum, float* out, float pieceLargest, float pieceSum, const float* pieceOut,
-                     int headSize);
+  // Joins a piece's result to that of the pieces before it.
+  void (*joinPieces)(AttentionResult all, AttentionResult piece, int rows, int headSize);
   void (*divide)(float* out, const float* x, float divisor, int64_t count);
   void (*silu)(const float* x, const float* y, float* out, int64_t count);
   void (*add)(const float* x, const float* y, float* out, int64_t count);

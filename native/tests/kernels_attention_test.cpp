@@ -37,23 +37,42 @@ class Cache {
 
 struct Result {
   Poisoned<float> largest, sum, out;
-  Result(int heads, int headSize) : largest(heads), sum(heads), out(int64_t{heads} * headSize) {}
+  Result(int rows, int headSize) : largest(rows), sum(rows), out(int64_t{rows} * headSize) {}
+
+  AttentionResult from(int row, int headSize) const {
+    return {largest.data() + row, sum.data() + row, out.data() + row * headSize};
+  }
+  bool intact() const { return largest.intact() && sum.intact() && out.intact(); }
 };
 
+// Query rows of which each reaches as many positions as `counts` says, up to `most` rows at a time.
+void attend(const Kernels& kernels, const Cache& cache, const std::vector<float>& q, const std::vector<int>& counts,
+            int headSize, float scale, const Result& result, int most = kAttentionRows) {
+  const auto rows = static_cast<int>(counts.size());
+  const int64_t qPanel = int64_t{rows} * kAttentionStride;
+  Poisoned<float> scaled((headSize + kAttentionPanel - 1) / kAttentionPanel * qPanel);
+  kernels.scaleQueries(q.data(), rows, headSize, scale, scaled.data(), qPanel);
+  ASSERT_TRUE(scaled.intact());
+  for (int row = 0; row < rows; row += most) {
+    Poisoned<float> scratch(kAttentionScratch);
+    kernels.attend({.q = scaled.data() + row * kAttentionStride,
+                    .qPanel = qPanel,
+                    .blocks = cache.blocks(),
+                    .nextBlocks = cache.blocks(),
+                    .rows = std::min(most, rows - row),
+                    .counts = counts.data() + row,
+                    .headSize = headSize,
+                    .scratch = scratch.data(),
+                    .result = result.from(row, headSize)});
+    ASSERT_TRUE(scratch.intact());
+  }
+  ASSERT_TRUE(result.intact());
+}
+
+// Heads of one token.
 void attend(const Kernels& kernels, const Cache& cache, const std::vector<float>& q, int heads, int headSize, int count,
             float scale, const Result& result) {
-  Poisoned<float> scratch(kAttentionScratch);
-  kernels.attend({.q = q.data(),
-                  .blocks = cache.blocks(),
-                  .heads = heads,
-                  .headSize = headSize,
-                  .count = count,
-                  .scale = scale,
-                  .scratch = scratch.data(),
-                  .largest = result.largest.data(),
-                  .sum = result.sum.data(),
-                  .out = result.out.data()});
-  ASSERT_TRUE(scratch.intact() && result.largest.intact() && result.sum.intact() && result.out.intact());
+  attend(kernels, cache, q, std::vector<int>(static_cast<size_t>(heads), count), headSize, scale, result);
 }
 
 class AttentionKernels : public OnEachIsa {};
@@ -62,7 +81,7 @@ class AttentionKernels : public OnEachIsa {};
 // enters the exponential as an absolute error, so as a relative one of the weight; the exponential adds 1e-7, the
 // subtraction of the largest u times the difference. The sums round once per position (sum: once per 16).
 TEST_P(AttentionKernels, OnePiece) {
-  static constexpr int kHeadSizes[] = {8, 16, 24, 64, 80, 96, 100, 128, 256, 1, 5};
+  static constexpr int kHeadSizes[] = {8, 16, 24, 64, 80, 96, 100, 128, 256, 1, 5, 257, 320};
   for (int round = 0; round < rounds(120); ++round) {
     Random random("attend", static_cast<uint64_t>(round));
     const int headSize = random.pick(kHeadSizes), heads = random.integer(1, 9);
@@ -127,6 +146,47 @@ TEST_P(AttentionKernels, OnePiece) {
   }
 }
 
+// Rows that end at different positions, as the tokens of a prompt do, however many of them share a call, against each
+// by itself. What lies beyond a row's end may be NaN, there too where other rows go on.
+TEST_P(AttentionKernels, RowsThatEndApart) {
+  static constexpr int kHeadSizes[] = {8, 40, 64, 80, 100, 128, 272};
+  for (int round = 0; round < rounds(100); ++round) {
+    Random random("attend rows", static_cast<uint64_t>(round));
+    const int headSize = random.pick(kHeadSizes), heads = random.integer(1, 8), tokens = random.integer(1, 12);
+    const int first = random.integer(1, kPiece);
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
+                 << tokens << " tokens from " << first << " of " << heads << " heads of " << headSize);
+    std::vector<int> counts;
+    for (int row = 0; row < tokens * heads; ++row) counts.push_back(std::min(first + row / heads, kPiece));
+    const auto rows = static_cast<int>(counts.size());
+    const Cache cache(kernels(), random, headSize, counts.back());
+    const bool spoiled = random.chance(0.3);
+    if (spoiled) {
+      const std::vector<float> bad(static_cast<size_t>(headSize), notANumber());
+      kernels().storeKv(bad.data(), bad.data(), headSize, (counts.back() - 1) % kKvTokens,
+                        const_cast<uint16_t*>(cache.blocks()[(counts.back() - 1) / kKvTokens]));
+    }
+    const std::vector<float> q = random.normals(int64_t{rows} * headSize);
+    const Result result(rows, headSize), some(rows, headSize), other(rows, headSize);
+    attend(kernels(), cache, q, counts, headSize, 0.3f, result);
+    for (int row = 0; row < rows; ++row) {
+      const Result single(1, headSize);
+      attend(kernels(), cache, {q.begin() + row * headSize, q.begin() + (row + 1) * headSize},
+             {counts[static_cast<size_t>(row)]}, headSize, 0.3f, single);
+      const Result& all = result;
+      ASSERT_TRUE(sameBits(single.sum[0], all.sum[row]) && sameBits(single.largest[0], all.largest[row])) << row;
+      ASSERT_TRUE(sameBits(
+          single.out, std::span<const float>(all.out).subspan(static_cast<size_t>(row * headSize), single.out.size())))
+          << "row " << row;
+      ASSERT_EQ(spoiled && counts[static_cast<size_t>(row)] == counts.back(), std::isnan(single.sum[0])) << row;
+    }
+    attend(kernels(), cache, q, counts, headSize, 0.3f, some, random.integer(1, kAttentionRows));
+    ASSERT_TRUE(sameBits(result.sum, some.sum) && sameBits(result.out, some.out));
+    attend(kernelsFor(TD_ISA_SCALAR), cache, q, counts, headSize, 0.3f, other);
+    ASSERT_TRUE(sameBits(result.sum, other.sum) && sameBits(result.out, other.out)) << "unlike scalar";
+  }
+}
+
 TEST_P(AttentionKernels, NotANumberInTheCacheOrTheQueryIsSeen) {
   Random random("attend NaN");
   for (const float bad : {notANumber(), infinity()}) {
@@ -172,35 +232,45 @@ TEST_P(AttentionKernels, JoinPieces) {
   for (int round = 0; round < rounds(150); ++round) {
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)));
     Random random("joinPieces", static_cast<uint64_t>(round));
-    const int headSize = random.integer(1, 256);
-    std::vector<float> a = random.normals(headSize, 10), b = random.normals(headSize, 10);
-    const double apart = random.chance(0.2) ? 0 : random.uniform(-200, 200);
-    const float largestA = static_cast<float>(random.normal()), largestB = largestA + static_cast<float>(apart);
-    const float sumA = static_cast<float>(random.uniform(1, 256)), sumB = static_cast<float>(random.uniform(1, 256));
-    const auto joined = [&](const Kernels& kernels, float& largest, float& sum, const Poisoned<float>& out) {
-      largest = largestA;
-      sum = sumA;
-      std::copy(a.begin(), a.end(), out.begin());
-      kernels.joinPieces(&largest, &sum, out.data(), largestB, sumB, b.data(), headSize);
-    };
-    float largest, sum, otherLargest, otherSum;
-    const Poisoned<float> out(headSize), other(headSize);
-    joined(kernels(), largest, sum, out);
-    ASSERT_TRUE(out.intact());
-    ASSERT_EQ(std::max(largestA, largestB), largest);
-    const double factorA = std::exp(static_cast<double>(largestA) - largest),
-                 factorB = std::exp(static_cast<double>(largestB) - largest);
-    // Relative, per term: the exponential, its argument, the product, the sum.
-    const double relative = 1e-7 + (std::abs(static_cast<double>(largestA) - largestB) + 3) * kRounding;
-    const auto bounded = [&](double x, double y) {
-      return Bounded{x * factorA + y * factorB, relative * (std::abs(x) * factorA + std::abs(y) * factorB) + 0x1p-140};
-    };
-    ASSERT_TRUE(within(sum, bounded(sumA, sumB)));
-    for (int d = 0; d < headSize; ++d) {
-      ASSERT_TRUE(within(out[d], bounded(a[static_cast<size_t>(d)], b[static_cast<size_t>(d)]))) << d;
+    const int headSize = random.integer(1, 256), rows = random.integer(1, 40);
+    const int64_t elements = int64_t{rows} * headSize;
+    std::vector<float> largestA = random.normals(rows), largestB, sumA, sumB;
+    std::vector<float> a = random.normals(elements, 10), b = random.normals(elements, 10);
+    for (const float largest : largestA) {
+      largestB.push_back(largest + static_cast<float>(random.chance(0.2) ? 0 : random.uniform(-200, 200)));
+      sumA.push_back(static_cast<float>(random.uniform(1, 256)));
+      sumB.push_back(static_cast<float>(random.uniform(1, 256)));
     }
-    joined(kernelsFor(TD_ISA_SCALAR), otherLargest, otherSum, other);
-    ASSERT_TRUE(sameBits(sum, otherSum) && sameBits(out, other)) << "unlike scalar";
+    const Result joined(rows, headSize), other(rows, headSize);
+    for (const Result* result : {&joined, &other}) {
+      std::copy(largestA.begin(), largestA.end(), result->largest.begin());
+      std::copy(sumA.begin(), sumA.end(), result->sum.begin());
+      std::copy(a.begin(), a.end(), result->out.begin());
+    }
+    const AttentionResult piece = {largestB.data(), sumB.data(), b.data()};
+    kernels().joinPieces(joined.from(0, headSize), piece, rows, headSize);
+    ASSERT_TRUE(joined.intact());
+    for (int row = 0; row < rows; ++row) {
+      const auto at = static_cast<size_t>(row);
+      const float largest = joined.largest[row];
+      ASSERT_EQ(std::max(largestA[at], largestB[at]), largest);
+      const double factorA = std::exp(static_cast<double>(largestA[at]) - largest),
+                   factorB = std::exp(static_cast<double>(largestB[at]) - largest);
+      // Relative, per term: the exponential, its argument, the product, the sum.
+      const double relative = 1e-7 + (std::abs(static_cast<double>(largestA[at]) - largestB[at]) + 3) * kRounding;
+      const auto bounded = [&](double x, double y) {
+        return Bounded{x * factorA + y * factorB,
+                       relative * (std::abs(x) * factorA + std::abs(y) * factorB) + 0x1p-140};
+      };
+      ASSERT_TRUE(within(joined.sum[row], bounded(sumA[at], sumB[at]))) << "row " << row;
+      for (int i = row * headSize; i < (row + 1) * headSize; ++i) {
+        ASSERT_TRUE(within(joined.out[i], bounded(a[static_cast<size_t>(i)], b[static_cast<size_t>(i)])))
+            << "row " << row << ", element " << i;
+      }
+    }
+    kernelsFor(TD_ISA_SCALAR).joinPieces(other.from(0, headSize), piece, rows, headSize);
+    ASSERT_TRUE(sameBits(joined.sum, other.sum) && sameBits(joined.out, other.out)) << "unlike scalar";
+    ASSERT_TRUE(sameBits(joined.largest, other.largest)) << "unlike scalar";
   }
 }
 
@@ -208,10 +278,9 @@ TEST_P(AttentionKernels, JoinPieces) {
 TEST_P(AttentionKernels, JoiningNotANumberGivesNotANumber) {
   for (const bool first : {true, false}) {
     float largest = first ? notANumber() : 1.0f, sum = first ? notANumber() : 2.0f;
-    std::vector<float> out(20, first ? notANumber() : 3.0f);
-    const std::vector<float> piece(20, first ? 3.0f : notANumber());
-    kernels().joinPieces(&largest, &sum, out.data(), first ? 1.0f : notANumber(), first ? 2.0f : notANumber(),
-                         piece.data(), 20);
+    float pieceLargest = first ? 1.0f : notANumber(), pieceSum = first ? 2.0f : notANumber();
+    std::vector<float> out(20, first ? notANumber() : 3.0f), piece(20, first ? 3.0f : notANumber());
+    kernels().joinPieces({&largest, &sum, out.data()}, {&pieceLargest, &pieceSum, piece.data()}, 1, 20);
     EXPECT_TRUE(std::isnan(sum)) << first;
     for (const float value : out) EXPECT_TRUE(std::isnan(value)) << first;
   }

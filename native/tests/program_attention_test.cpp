@@ -71,12 +71,13 @@ class CachedContext {
     ok(td_program_finish(attend_));
   }
 
-  // One row of results per token.
-  std::vector<std::vector<float>> attend(const std::vector<int32_t>& tokens) {
+  // One row of results per token. shifts: a token's sequence begins so many blocks later; none = no token's does.
+  std::vector<std::vector<float>> attend(const std::vector<int32_t>& tokens, const std::vector<int32_t>& shifts = {}) {
     count_[0] = static_cast<int32_t>(tokens.size());
     const int64_t width = c_.width();
     for (size_t i = 0; i < tokens.size(); ++i) {
       positions_[static_cast<int64_t>(i)] = tokens[i];
+      tables_[static_cast<int64_t>(i)] = kMargin + (shifts.empty() ? 0 : shifts[i]);
       std::copy_n(c_.q.data() + tokens[i] * width, width, &q_[static_cast<int64_t>(i) * width]);
     }
     out_.fill(notANumber());
@@ -151,8 +152,7 @@ TEST_P(LongContext, OneTokenInPiecesAndManyTokensWholeGiveTheSameBits) {
     SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
                  << kvHeads << " KV heads of " << headSize << " for " << group << " each, " << positions);
     const Context context(random, kvHeads, group, headSize, positions);
-    // 4 * threads pairs or more are computed whole, fewer in pieces: one token on 8 threads in pieces, all on 1 thread
-    // whole.
+    // One token on 8 threads is computed in pieces, all tokens on 1 thread whole.
     CachedContext one(random, context, GetParam(), 8), many(random, context, GetParam(), 1),
         few(random, context, GetParam(), 3);
     std::vector<int32_t> tokens(static_cast<size_t>(positions));
@@ -174,6 +174,41 @@ TEST_P(LongContext, OneTokenInPiecesAndManyTokensWholeGiveTheSameBits) {
         for (size_t i = 0; i < expected.size(); ++i)
           ASSERT_TRUE(within(whole[i], expected[i])) << "token " << token << ", element " << i;
       }
+    }
+  }
+}
+
+// Steps as a server makes them: stretches of prompts and single tokens of several sequences, in any order and number,
+// on any number of threads. A sequence is told by its block table alone: two may meet at positions that follow one
+// another.
+TEST_P(LongContext, MixedSequencesGiveTheBitsOfEachByItself) {
+  for (int round = 0; round < rounds(12); ++round) {
+    Random random("mixed sequences", static_cast<uint64_t>(round));
+    const int kvHeads = random.integer(1, 3), group = random.pick(std::initializer_list<int>{1, 2, 4, 5, 7, 13});
+    const int headSize = random.pick(std::initializer_list<int>{16, 64, 72}), positions = random.integer(280, 700);
+    const int threads = random.pick(std::initializer_list<int>{1, 2, 7});
+    const Context context(random, kvHeads, group, headSize, positions);
+    CachedContext cache(random, context, GetParam(), threads), single(random, context, GetParam(), 1);
+    std::vector<int32_t> tokens, shifts;
+    const int wanted = random.chance(0.3) ? random.integer(1, 6) : random.integer(1, 150);
+    while (static_cast<int>(tokens.size()) < wanted) {
+      const int shift = random.integer(0, 3), last = positions - 1 - shift * kKvTokens;
+      const bool meets = !tokens.empty() && tokens.back() < last && random.chance(0.3);
+      int token = meets ? tokens.back() + 1 : random.integer(0, last);
+      for (int length = random.chance(0.5) ? 1 : random.integer(1, 90); length > 0 && token <= last;
+           --length, ++token) {
+        tokens.push_back(token);
+        shifts.push_back(shift);
+      }
+    }
+    tokens.resize(static_cast<size_t>(wanted));
+    shifts.resize(static_cast<size_t>(wanted));
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round)) << wanted << " tokens on " << threads << " threads, " << kvHeads
+                                                      << " KV heads of " << headSize << " for " << group << " each");
+    const auto all = cache.attend(tokens, shifts);
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      ASSERT_TRUE(sameBits(single.attend({tokens[i]}, {shifts[i]})[0], all[i]))
+          << "row " << i << ": position " << tokens[i] << ", shift " << shifts[i];
     }
   }
 }
