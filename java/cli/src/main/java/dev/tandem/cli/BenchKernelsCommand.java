@@ -15,7 +15,7 @@ import dev.tandem.model.format.BlockCodec;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.runtime.Device;
 import dev.tandem.runtime.DeviceOptions;
-import dev.tandem.runtime.Limit;
+import dev.tandem.runtime.ElementType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -37,10 +37,12 @@ import picocli.CommandLine.Option;
     description = {
       "Measures every kernel of a model by itself, beside what the machine can do at most.",
       "",
-      "Time of a call, bytes and operations per second, which limit bounds it and how much of"
-          + " that it reaches (the limits are measured in the same run), and its share of a step."
+      "Time of a call, bytes and operations per second, which limit bounds it and how much of that"
+          + " it reaches (the limits are measured in the same run), and its share of a step."
           + " Weights are random: of a model, only the header is read. Those of one call after"
-          + " another are others, so that they come from memory where the model's would."
+          + " another are others, so that they come from memory where the model's would;"
+          + " activations are in the caches where they fit, and then more than 100 %% of a memory's"
+          + " speed is possible."
     },
     footer = {
       "",
@@ -172,7 +174,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
       ProgressBar measuring,
       int stepsDone,
       int stepsInAll) {
-    List<StepKernels.Use> uses = StepKernels.of(device, model.graph(), step);
+    List<StepKernels.Use> uses = kernelsOf(device, model, step);
     List<Kernel> kernels = uses.stream().map(StepKernels.Use::kernel).toList();
     double read =
         model.graph().cost(step.workload()).weightBytes()
@@ -196,6 +198,14 @@ final class BenchKernelsCommand implements Callable<Integer> {
     }
   }
 
+  private static List<StepKernels.Use> kernelsOf(Device device, Model model, StepShape step) {
+    try {
+      return StepKernels.of(device, model.graph(), step);
+    } catch (IllegalArgumentException e) {
+      throw new Failure(e.getMessage()); // a format that there are no kernels for
+    }
+  }
+
   private List<StepShape> steps() {
     check("-b", decoding, StepCapacity.MOST_TOKENS);
     check("-p", prompts, StepCapacity.MOST_TOKENS);
@@ -204,9 +214,13 @@ final class BenchKernelsCommand implements Callable<Integer> {
       throw Failure.value("-r", repetitions, "at least once");
     }
     List<StepShape> steps = new ArrayList<>();
-    for (int depth : depths) {
-      decoding.stream().filter(n -> n > 0).forEach(n -> steps.add(StepShape.decode(n, depth)));
-      prompts.stream().filter(n -> n > 0).forEach(n -> steps.add(StepShape.prefill(n, depth)));
+    try {
+      for (int depth : depths) {
+        decoding.stream().filter(n -> n > 0).forEach(n -> steps.add(StepShape.decode(n, depth)));
+        prompts.stream().filter(n -> n > 0).forEach(n -> steps.add(StepShape.prefill(n, depth)));
+      }
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage(e.getMessage()); // more positions than can be
     }
     if (steps.isEmpty()) {
       throw Failure.usage("nothing to measure: give -b or -p more than 0 tokens");
@@ -268,7 +282,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
     document.put("device", "cpu");
     document.put("instruction_set", device.instructionSet());
     document.put("threads", device.threads());
-    document.put("limits", LimitsText.document(limits, List.of(Limit.values())));
+    document.put("limits", LimitsText.document(limits));
     document.put("steps", reports.stream().map(KernelsReport::document).toList());
     return document;
   }
@@ -285,7 +299,10 @@ final class BenchKernelsCommand implements Callable<Integer> {
   private static final class Types implements Iterable<String> {
     @Override
     public Iterator<String> iterator() {
-      return BlockCodec.supported().stream().map(Enum::name).iterator();
+      return BlockCodec.supported().stream()
+          .filter(type -> ElementType.ofWeight(type.id()).isPresent())
+          .map(Enum::name)
+          .iterator();
     }
   }
 }

@@ -27,7 +27,7 @@ record KernelsReport(
   /** {@code decode, 1 token at depth 0}. */
   private String title() {
     String what =
-        step.tokensEach() > 1 || step.sequences() == 0
+        step.tokensEach() > 1
             ? "prefill, " + Quantities.plural(step.tokens(), "token")
             : "decode, " + Quantities.plural(step.tokens(), "token");
     return what + " at depth " + step.depth();

@@ -4,7 +4,6 @@ import dev.tandem.cli.Table.Align;
 import dev.tandem.engine.calibrate.MachineLimits;
 import dev.tandem.runtime.Limit;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 
@@ -43,9 +42,9 @@ final class LimitsText {
   }
 
   /** Per second; only those that were measured. */
-  static Map<String, Object> document(MachineLimits limits, List<Limit> kinds) {
+  static Map<String, Object> document(MachineLimits limits) {
     Map<String, Object> document = new LinkedHashMap<>();
-    for (Limit limit : kinds) {
+    for (Limit limit : Limit.values()) {
       OptionalDouble value = limits.of(limit);
       if (value.isPresent()) {
         document.put(key(limit), value.getAsDouble());

@@ -2,6 +2,7 @@ package dev.tandem.engine.calibrate;
 
 import dev.tandem.runtime.Device;
 import dev.tandem.runtime.Limit;
+import java.util.Collection;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
@@ -27,14 +28,13 @@ public final class MachineLimits {
   }
 
   /**
-   * Of some kinds: each costs about a tenth of a second per sample, reading a quarter.
-   *
-   * @param wanted what to measure; {@link Limit#READ} and {@link Limit#F32} are always
+   * Of reading, of fp32, and of some other kinds: each costs a sixteenth of a second per sample,
+   * reading half a second.
    */
-  public MachineLimits(Device device, Set<Limit> wanted) {
+  public MachineLimits(Device device, Collection<Limit> others) {
     this.device = device;
-    this.wanted = EnumSet.of(Limit.READ, Limit.F32);
-    this.wanted.addAll(wanted);
+    this.wanted = EnumSet.of(Limit.READ, Limit.READ_SMALL_PAGES, Limit.F32);
+    this.wanted.addAll(others);
   }
 
   /** Measures each once more. */

@@ -12,14 +12,18 @@ import dev.tandem.model.graph.Workload;
  */
 public record StepShape(int sequences, int tokensEach, int depth) {
 
+  private static final long MOST_POSITIONS = Integer.MAX_VALUE;
+
   public StepShape {
-    if (sequences < 1 || tokensEach < 1 || depth < 0) {
+    if (sequences < 1
+        || tokensEach < 1
+        || depth < 0
+        || ((long) depth + tokensEach) * sequences > MOST_POSITIONS) {
       throw new IllegalArgumentException(
-          "a step of %d sequences, %d tokens each, behind %d others is not possible"
-              .formatted(sequences, tokensEach, depth));
+          "a step of %d sequences, %d tokens each, behind %d others is not possible: at most %d"
+                  .formatted(sequences, tokensEach, depth, MOST_POSITIONS)
+              + " positions in all");
     }
-    Math.multiplyExact(sequences, tokensEach);
-    Math.multiplyExact(sequences, Math.addExact(depth, tokensEach));
   }
 
   /** Sequences that decode one token each. */
