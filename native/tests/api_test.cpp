@@ -105,6 +105,9 @@ TEST(Devices, LimitsAreMeasuredByEveryInstructionSet) {
 }
 
 TEST(Devices, ReadingTakesMemoryMeanwhile) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer wants four times the memory";
+#endif
   const int64_t needed = int64_t{512} << 20;
   const Device device(td_device_open("cpu", "", 2, needed)), small(td_device_open("cpu", "", 2, needed - 1));
   for (const td_limit kind : {TD_LIMIT_READ, TD_LIMIT_READ_SMALL_PAGES}) {
