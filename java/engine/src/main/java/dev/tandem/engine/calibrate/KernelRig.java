@@ -28,7 +28,8 @@ import java.util.stream.IntStream;
  * Kernels ready to be timed, each as a program of its own: so many calls that the start of a
  * program does not count, on random data. Weights and KV cache of one call after another are
  * others, as many as a model of that size has, so that they come from memory where the model's
- * would.
+ * would. Matmuls are timed one by one, also those of one input, which a model's program may run as
+ * one.
  */
 public final class KernelRig implements AutoCloseable {
 
