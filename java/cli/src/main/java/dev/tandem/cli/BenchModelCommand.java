@@ -117,6 +117,9 @@ final class BenchModelCommand implements Callable<Integer> {
         ProgressBar measuring = new ProgressBar(streams, "measuring")) {
       loading.hide();
       double loadSeconds = (System.nanoTime() - started) / 1e9;
+      try (BenchModelRun first = new BenchModelRun(engine, flag, new Test(false, 1, 1, 0))) {
+        first.tokensPerSecond(); // afterwards all weights are where they will stay
+      }
       long huge = machine.memoryOnHugePages().orElse(0) - hugeBefore;
       Optional<MachineLimits> limits = limits(engine, machine, huge);
       limits.ifPresent(MachineLimits::sample);
