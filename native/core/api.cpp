@@ -144,6 +144,15 @@ int64_t td_device_property(int64_t device, int32_t property) {
   return guarded([&] { return handles().get<Device>(device, "device")->property(property); });
 }
 
+int64_t td_device_limit(int64_t device, int32_t kind, int32_t milliseconds) {
+  return guarded([&]() -> int64_t {
+    if (milliseconds < 1 || milliseconds > 10'000) {
+      fail(TD_INVALID_ARGUMENT, "limit: %d milliseconds are not possible; 1 to 10000 are", milliseconds);
+    }
+    return static_cast<int64_t>(handles().get<Device>(device, "device")->limit(kind, milliseconds));
+  });
+}
+
 int32_t td_activation_type(int64_t device, int32_t weightType) {
   return static_cast<int32_t>(guarded(
       [&]() -> int64_t { return handles().get<Device>(device, "device")->activationType(formatOf(weightType).type); }));

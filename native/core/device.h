@@ -34,6 +34,8 @@ class Device : public Object {
  public:
   virtual const std::string& name() const = 0;
   virtual int64_t property(int32_t property) const = 0;
+  // See td_device_limit().
+  virtual double limit(int32_t kind, int32_t milliseconds) = 0;
   virtual int32_t activationType(int32_t weightType) const = 0;
   // The work memory that a program with such an operation takes, in bytes. The sizes have been checked.
   virtual int64_t workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const = 0;

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/thread_pool.h"
 #include "cpu/kernels.h"
+#include "cpu/limits.h"
 
 namespace td {
 
@@ -17,6 +18,9 @@ class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDe
 
   const std::string& name() const override { return name_; }
   int64_t property(int32_t property) const override;
+  double limit(int32_t kind, int32_t milliseconds) override {
+    return measureLimit(*this, static_cast<td_limit>(kind), milliseconds);
+  }
   int32_t activationType(int32_t weightType) const override { return kernels_.activationType(weightType); }
   int64_t workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const override;
   int64_t workBytesOfAttention(int headsPerKvHead, int headSize) const override;

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Grows with every incompatible change of this header; the Java side refuses any other. */
-enum td_version { TD_ABI_VERSION = 2 };
+enum td_version { TD_ABI_VERSION = 3 };
 
 enum td_status {
   TD_OK = 0,
@@ -86,6 +86,15 @@ enum td_property {
 
 enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2 };
 
+/* What bounds a kernel, see td_device_limit(). */
+enum td_limit {
+  TD_LIMIT_READ = 0,             /* bytes read from memory that no cache holds, on pages as buffers have them */
+  TD_LIMIT_READ_SMALL_PAGES = 1, /* the same on the system's smallest pages */
+  TD_LIMIT_F32 = 2,              /* fp32 multiplications and additions */
+  TD_LIMIT_INT8 = 3,             /* those of int8 dot products, by the instructions that matmul uses */
+  TD_LIMIT_BF16 = 4              /* those of bf16 dot products */
+};
+
 /* A block of KV cache holds this many positions of one sequence. */
 enum td_limits { TD_KV_BLOCK_TOKENS = 16, TD_ATTENTION_PIECE = 256, TD_MAX_CANDIDATES = 256, TD_TILE_ROWS = 16 };
 
@@ -114,6 +123,11 @@ int64_t td_error_message(void* text, int64_t capacity);
 int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memory_limit);
 int64_t td_device_close(int64_t device);
 int64_t td_device_property(int64_t device, int32_t property);
+
+/* Measures, with all threads of the device, what this machine can do at most: bytes or operations per second, for about
+ * so many milliseconds (1 to 10,000). A multiplication and an addition are two operations. Reading takes 512 MiB of the
+ * device's memory meanwhile. kind: td_limit; TD_UNSUPPORTED where the instruction set has no such operation. */
+int64_t td_device_limit(int64_t device, int32_t kind, int32_t milliseconds);
 
 /* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or
  * TD_ACTBF16. TD_UNSUPPORTED for a type that is none of weights. */

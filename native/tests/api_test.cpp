@@ -85,6 +85,39 @@ TEST(Devices, Properties) {
   }
 }
 
+TEST(Devices, LimitsAreMeasuredByEveryInstructionSet) {
+  for (const td_isa isa : isas()) {
+    const Device device = openDevice(isa, 2);
+    for (const td_limit kind : {TD_LIMIT_F32, TD_LIMIT_INT8, TD_LIMIT_BF16}) {
+      const bool there = kind == TD_LIMIT_F32 || isa == TD_ISA_AVX512 || (kind == TD_LIMIT_INT8 && isa == TD_ISA_AVX2);
+      if (there) {
+        EXPECT_LT(1'000'000, ok(td_device_limit(device, kind, 1))) << isaName(isa) << " " << kind;
+      } else {
+        EXPECT_TRUE(refused(td_device_limit(device, kind, 1), TD_UNSUPPORTED, isaName(isa)));
+      }
+    }
+    EXPECT_TRUE(invalid(td_device_limit(device, 5, 1), "limit 5"));
+    EXPECT_TRUE(invalid(td_device_limit(device, -1, 1), "limit -1"));
+    EXPECT_TRUE(invalid(td_device_limit(device, TD_LIMIT_F32, 0), "0 milliseconds"));
+    EXPECT_TRUE(invalid(td_device_limit(device, TD_LIMIT_F32, 10'001), "10001 milliseconds"));
+  }
+  EXPECT_TRUE(invalid(td_device_limit(12345, TD_LIMIT_F32, 1), "handle 12345"));
+}
+
+TEST(Devices, ReadingTakesMemoryMeanwhile) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer wants four times the memory";
+#endif
+  const int64_t needed = int64_t{512} << 20;
+  const Device device(td_device_open("cpu", "", 2, needed)), small(td_device_open("cpu", "", 2, needed - 1));
+  for (const td_limit kind : {TD_LIMIT_READ, TD_LIMIT_READ_SMALL_PAGES}) {
+    EXPECT_LT(1'000'000, ok(td_device_limit(device, kind, 1)));
+    EXPECT_EQ(needed, td_device_property(device, TD_PROPERTY_MEMORY_PEAK));
+    EXPECT_EQ(0, td_device_property(device, TD_PROPERTY_MEMORY_USED));
+    EXPECT_TRUE(refused(td_device_limit(small, kind, 1), TD_OUT_OF_MEMORY, "512"));
+  }
+}
+
 TEST(Devices, WorkBytesGrowWithThreadsAndRefuseWhatCannotBe) {
   const Device one = openDevice(TD_ISA_SCALAR, 1), three = openDevice(TD_ISA_SCALAR, 3);
   EXPECT_EQ(0, td_work_bytes_of_matmul(three, TD_Q8_0, TD_TILES, 64));

@@ -1,21 +1,25 @@
 package dev.tandem.cli;
 
+import dev.tandem.cli.BenchModelResult.Test;
 import dev.tandem.cli.Table.Align;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.MemoryNeed;
-import dev.tandem.engine.kv.KvSequence;
+import dev.tandem.engine.calibrate.MachineLimits;
+import dev.tandem.engine.calibrate.Samples;
+import dev.tandem.engine.kv.KvCache;
+import dev.tandem.engine.machine.HostResources;
+import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.model.Model;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.TensorInfo;
 import dev.tandem.runtime.AbortFlag;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -31,16 +35,21 @@ import picocli.CommandLine.Option;
     description = {
       "Measures how fast a model reads and generates.",
       "",
-      "Tokens per second of reading a prompt (pp) and of generating (tg). Token ids are random; a"
-          + " warm-up run is not counted."
+      "Tokens per second of reading a prompt (pp) and of generating (tg), and what that is of the"
+          + " limit which the machine sets in the same minutes: operations where it reads, bytes of"
+          + " weights and KV cache where it generates. Token ids are random; filling the context"
+          + " (-d) and a warm-up run are not counted."
     },
     footer = {
       "",
       "Examples:",
       "  tandem bench model -m model.gguf -p 512 -n 64 -t 2 -r 3",
-      "  tandem bench model -m model.gguf -p 0 -n 32 -d 0,2048 --json"
+      "  tandem bench model -m model.gguf -p 0 -n 32 -d 0,2048 --json",
+      "  tandem bench model -m model.gguf -p 0 -n 32 -B 1,2,4,8,16,32"
     })
 final class BenchModelCommand implements Callable<Integer> {
+
+  private static final long LIMITS_NEED_BYTES = 1L << 30;
 
   private final Streams streams;
   @Mixin private ModelOptions model;
@@ -71,6 +80,16 @@ final class BenchModelCommand implements Callable<Integer> {
   private List<Integer> depths;
 
   @Option(
+      names = {"-B", "--sequences"},
+      paramLabel = "N",
+      split = ",",
+      description =
+          "Sequences that generate together; tokens per second are those of all. Default:"
+              + " ${DEFAULT-VALUE}.",
+      defaultValue = "1")
+  private List<Integer> sequences;
+
+  @Option(
       names = {"-r", "--repetitions"},
       paramLabel = "N",
       description = "How often to measure. Default: ${DEFAULT-VALUE}.",
@@ -80,32 +99,6 @@ final class BenchModelCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print a JSON document.")
   private boolean json;
 
-  /** What is measured: {@code pp512}, {@code tg64 @ d2048}. */
-  private record Test(boolean prompt, int tokens, int depth) {
-    String name() {
-      return (prompt ? "pp" : "tg") + tokens + (depth > 0 ? " @ d" + depth : "");
-    }
-  }
-
-  private record Result(Test test, double[] tokensPerSecond) {
-    double mean() {
-      return Arrays.stream(tokensPerSecond).average().orElseThrow();
-    }
-
-    double deviation() {
-      double mean = mean();
-      double squares = Arrays.stream(tokensPerSecond).map(x -> (x - mean) * (x - mean)).sum();
-      return tokensPerSecond.length < 2 ? 0 : Math.sqrt(squares / (tokensPerSecond.length - 1));
-    }
-
-    double median() {
-      double[] sorted = tokensPerSecond.clone();
-      Arrays.sort(sorted);
-      int middle = sorted.length / 2;
-      return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-    }
-  }
-
   BenchModelCommand(Streams streams) {
     this.streams = streams;
   }
@@ -113,10 +106,10 @@ final class BenchModelCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     List<Test> tests = tests();
-    EngineOptions engineOptions = run.engine();
-    int longest = tests.stream().mapToInt(t -> t.tokens() + t.depth()).max().orElse(1);
+    EngineOptions options = options(tests);
     Model opened = Model.open(model.file());
-    EngineOptions options = engineOptions.withKvTokens(longest);
+    HostResources machine = HostResources.ofThisMachine();
+    long hugeBefore = machine.memoryOnHugePages().orElse(0);
     long started = System.nanoTime();
     try (ProgressBar loading = new ProgressBar(streams, "loading");
         Engine engine = Engine.load(opened, options, loading::update);
@@ -124,36 +117,88 @@ final class BenchModelCommand implements Callable<Integer> {
         ProgressBar measuring = new ProgressBar(streams, "measuring")) {
       loading.hide();
       double loadSeconds = (System.nanoTime() - started) / 1e9;
-      List<Result> results = new ArrayList<>();
-      int done = 0;
+      try (BenchModelRun first = new BenchModelRun(engine, flag, new Test(false, 1, 1, 0))) {
+        first.tokensPerSecond(); // afterwards all weights are where they will stay
+      }
+      long huge = machine.memoryOnHugePages().orElse(0) - hugeBefore;
+      Optional<MachineLimits> limits = limits(engine, machine, huge);
+      limits.ifPresent(MachineLimits::sample);
+      List<BenchModelResult> results = new ArrayList<>();
       for (Test test : tests) {
-        double[] speeds = new double[repetitions];
-        measure(engine, flag, test); // warm-up
-        for (int i = 0; i < repetitions; i++) {
-          speeds[i] = measure(engine, flag, test);
-          measuring.update(++done, (long) repetitions * tests.size());
+        Samples samples = new Samples();
+        long before = (long) results.size() * repetitions;
+        long all = (long) tests.size() * repetitions;
+        try (BenchModelRun run = new BenchModelRun(engine, flag, test)) {
+          run.tokensPerSecond(); // warm-up
+          for (int i = 0; i < repetitions; i++) {
+            samples.add(run.tokensPerSecond());
+            measuring.update(before + i + 1, all);
+            limits.ifPresent(MachineLimits::sample);
+          }
         }
-        results.add(new Result(test, speeds));
+        results.add(new BenchModelResult(test, samples));
       }
       measuring.hide();
       streams.print(
-          json ? Json.text(document(engine, results, loadSeconds)) : table(engine, results));
+          json
+              ? Json.text(document(engine, results, limits, loadSeconds))
+              : table(engine, results, limits));
     }
     return 0;
+  }
+
+  /** With room for the longest and the widest test. */
+  private EngineOptions options(List<Test> tests) {
+    long kvTokens = 1;
+    int outputs = 1;
+    for (Test test : tests) {
+      long each = (long) KvCache.BLOCK_TOKENS * KvCache.blocksFor(test.context());
+      kvTokens =
+          Math.max(kvTokens, test.sequences() == 1 ? test.context() : test.sequences() * each);
+      outputs = Math.max(outputs, test.sequences());
+    }
+    if (kvTokens > Integer.MAX_VALUE) {
+      throw Failure.usage("a context of " + kvTokens + " tokens is too large");
+    }
+    EngineOptions options = run.engine();
+    return options
+        .withStep(Math.max(options.stepTokens(), outputs), outputs)
+        .withKvTokens((int) kvTokens);
+  }
+
+  /** None where memory is short: measuring takes some. */
+  private static Optional<MachineLimits> limits(
+      Engine engine, HostResources machine, long bytesOnHugePages) {
+    if (machine.availableMemory().orElse(Long.MAX_VALUE) < LIMITS_NEED_BYTES) {
+      return Optional.empty();
+    }
+    MachineLimits limits = new MachineLimits(engine.device(), BenchModelResult.arithmetics(engine));
+    limits.useSmallPages(bytesOnHugePages < engine.memory().weights() / 2);
+    return Optional.of(limits);
   }
 
   private List<Test> tests() {
     notNegative("-p", prompts);
     notNegative("-n", generated);
     notNegative("-d", depths);
+    for (int count : sequences) {
+      if (count < 1 || count > StepCapacity.MOST_TOKENS) {
+        throw Failure.value("-B", count, "from 1 to " + StepCapacity.MOST_TOKENS + " sequences");
+      }
+    }
     if (repetitions < 1) {
       throw Failure.value("-r", repetitions, "at least once");
     }
     List<Test> tests = new ArrayList<>();
     for (int depth : depths) {
-      prompts.stream().filter(n -> n > 0).forEach(n -> tests.add(new Test(true, n, depth)));
-      generated.stream().filter(n -> n > 0).forEach(n -> tests.add(new Test(false, n, depth)));
+      for (int count : prompts) {
+        tests.add(new Test(true, count, 1, depth));
+      }
+      for (int count : generated) {
+        sequences.forEach(together -> tests.add(new Test(false, count, together, depth)));
+      }
     }
+    tests.removeIf(test -> test.tokens() == 0);
     if (tests.isEmpty()) {
       throw Failure.usage("nothing to measure: give -p or -n more than 0 tokens");
     }
@@ -169,46 +214,8 @@ final class BenchModelCommand implements Callable<Integer> {
         });
   }
 
-  /** Tokens per second of one run. */
-  private double measure(Engine engine, AbortFlag flag, Test test) {
-    int[] tokens = randomTokens(engine, test.depth() + test.tokens());
-    KvSequence sequence = new KvSequence();
-    try {
-      read(engine, flag, sequence, tokens, 0, test.depth());
-      long start = System.nanoTime();
-      if (test.prompt()) {
-        read(engine, flag, sequence, tokens, test.depth(), test.tokens());
-      } else {
-        for (int i = 0; i < test.tokens(); i++) {
-          engine.begin();
-          engine.add(sequence, tokens, test.depth() + i, 1, Engine.Outputs.LAST);
-          engine.run(flag);
-        }
-      }
-      return test.tokens() / ((System.nanoTime() - start) / 1e9);
-    } finally {
-      engine.cache().release(sequence);
-    }
-  }
-
-  private static void read(
-      Engine engine, AbortFlag flag, KvSequence sequence, int[] tokens, int from, int count) {
-    int most = engine.step().capacity().tokens();
-    for (int at = from; at < from + count; at += most) {
-      int size = Math.min(most, from + count - at);
-      engine.begin();
-      boolean last = at + size == from + count;
-      engine.add(sequence, tokens, at, size, last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
-      engine.run(flag);
-    }
-  }
-
-  private static int[] randomTokens(Engine engine, int count) {
-    int vocabulary = engine.model().graph().hyperparameters().vocabulary();
-    return new SplittableRandom(1).ints(count, 0, vocabulary).toArray();
-  }
-
-  private static String table(Engine engine, List<Result> results) {
+  private static String table(
+      Engine engine, List<BenchModelResult> results, Optional<MachineLimits> limits) {
     Table table =
         new Table(
             Align.LEFT,
@@ -217,9 +224,13 @@ final class BenchModelCommand implements Callable<Integer> {
             Align.LEFT,
             Align.RIGHT,
             Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT,
             Align.RIGHT);
-    table.row("model", "size", "params", "device", "threads", "test", "tokens/s");
-    for (Result result : results) {
+    table.row(
+        "model", "size", "params", "device", "threads", "test", "tokens/s", "reached", "of limit");
+    for (BenchModelResult result : results) {
+      Optional<BenchModelResult.Reached> reached = limits.map(l -> result.reached(engine, l));
       table.row(
           Printable.line(describe(engine.model())),
           MemoryNeed.text(engine.model().file().tensorBytes()),
@@ -227,9 +238,13 @@ final class BenchModelCommand implements Callable<Integer> {
           "cpu " + engine.device().instructionSet(),
           Integer.toString(engine.device().threads()),
           result.test().name(),
-          Quantities.fixed(result.mean(), 2) + " ± " + Quantities.fixed(result.deviation(), 2));
+          Quantities.fixed(result.samples().mean(), 2)
+              + " ± "
+              + Quantities.fixed(result.samples().deviation(), 2),
+          reached.map(BenchModelResult.Reached::text).orElse("-"),
+          reached.map(r -> Quantities.fixed(100 * r.fraction(), 0) + " %").orElse("-"));
     }
-    return table.toString();
+    return table + limits.map(l -> "\n" + LimitsText.of(l)).orElse("");
   }
 
   /** Name and the type that most bytes have. */
@@ -248,7 +263,10 @@ final class BenchModelCommand implements Callable<Integer> {
   }
 
   private static Map<String, Object> document(
-      Engine engine, List<Result> results, double loadSeconds) {
+      Engine engine,
+      List<BenchModelResult> results,
+      Optional<MachineLimits> limits,
+      double loadSeconds) {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("model", describe(engine.model()));
     document.put("bytes", engine.model().file().tensorBytes());
@@ -258,17 +276,17 @@ final class BenchModelCommand implements Callable<Integer> {
     document.put("threads", engine.device().threads());
     document.put("load_seconds", loadSeconds);
     document.put("memory_bytes", engine.memory().total());
+    limits.ifPresent(l -> document.put("limits", LimitsText.document(l)));
     List<Object> rows = new ArrayList<>();
-    for (Result result : results) {
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put("test", result.test().name());
-      row.put("prompt", result.test().prompt());
-      row.put("tokens", result.test().tokens());
-      row.put("depth", result.test().depth());
-      row.put("mean", result.mean());
-      row.put("median", result.median());
-      row.put("deviation", result.deviation());
-      row.put("samples", result.tokensPerSecond());
+    for (BenchModelResult result : results) {
+      Map<String, Object> row = result.document();
+      limits
+          .map(l -> result.reached(engine, l))
+          .ifPresent(reached -> {
+            String key = result.test().prompt() ? "operations_per_second" : "bytes_per_second";
+            row.put(key, reached.perSecond());
+            row.put("fraction_of_limit", reached.fraction());
+          });
       rows.add(row);
     }
     document.put("results", rows);

@@ -20,7 +20,12 @@ final class ModelOptions {
 
   /** The file, the built-in model if none was named. */
   Path file() {
-    return file.orElseGet(() -> builtIn(code()));
+    return file(file);
+  }
+
+  /** This file, or the built-in model. */
+  static Path file(Optional<Path> named) {
+    return named.orElseGet(() -> builtIn(code()));
   }
 
   /**

@@ -46,7 +46,12 @@ final class RunOptions {
 
   /** Threads that compute. */
   int threads() {
-    int count = threads.orElseGet(() -> HostResources.ofThisMachine().computeThreads());
+    return threads(threads);
+  }
+
+  /** So many threads that compute, or as many as suit this machine. */
+  static int threads(Optional<Integer> wanted) {
+    int count = wanted.orElseGet(() -> HostResources.ofThisMachine().computeThreads());
     if (count < 1 || count > MOST_THREADS) {
       throw Failure.value("-t", count, "from 1 to " + MOST_THREADS + " threads");
     }
@@ -63,9 +68,14 @@ final class RunOptions {
 
   /** With the default context, for one output per step. */
   EngineOptions engine() {
-    String isa = Optional.ofNullable(System.getenv(INSTRUCTION_SET_VARIABLE)).orElse("");
-    DeviceOptions device = DeviceOptions.cpu(threads()).withInstructionSet(isa);
+    DeviceOptions device =
+        DeviceOptions.cpu(threads()).withInstructionSet(instructionSet().orElse(""));
     return new EngineOptions(device, weights(), OptionalInt.empty(), batch(), 1);
+  }
+
+  /** The instruction set that the environment names. */
+  static Optional<String> instructionSet() {
+    return Optional.ofNullable(System.getenv(INSTRUCTION_SET_VARIABLE));
   }
 
   private WeightStore.Mode weights() {

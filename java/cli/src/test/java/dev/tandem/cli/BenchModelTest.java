@@ -16,14 +16,47 @@ class BenchModelTest {
   void tableLinesUp() {
     String[] lines =
         ok("bench", "model", "-p", "4,100", "-n", "2", "-d", "0,16", "-r", "2", "-t", "1").lines();
-    assertTrue(lines[0].matches("model +size +params +device +threads +test +tokens/s"), lines[0]);
-    String row = "Tandem Stories F16  6\\.7 MiB  3\\.50 M  cpu \\w+ +1 +%s +[\\d.]+ ± [\\d.]+";
+    String heading = "model +size +params +device +threads +test +tokens/s +reached +of limit";
+    assertTrue(lines[0].matches(heading), lines[0]);
+    String row =
+        "Tandem Stories F16  6\\.7 MiB  3\\.50 M  cpu \\w+ +1 +%s +[\\d.]+ ± [\\d.]+"
+            + " +[\\d.]+ (GB|GFLOP)/s +\\d+ %%";
     String[] tests = {"pp4", "pp100", "tg2", "pp4 @ d16", "pp100 @ d16", "tg2 @ d16"};
     for (int i = 0; i < tests.length; i++) {
       assertTrue(lines[i + 1].matches(row.formatted(tests[i])), lines[i + 1]);
       assertEquals(lines[0].length(), lines[i + 1].length(), "rows end where the heading ends");
     }
-    assertEquals(tests.length + 2, lines.length);
+    assertEquals("", lines[tests.length + 1]);
+    assertTrue(lines[tests.length + 2].startsWith("memory read, "), lines[tests.length + 2]);
+  }
+
+  @Test
+  void sequencesGenerateTogether() {
+    JsonNode json =
+        ok("bench", "model", "-p", "0", "-n", "3", "-B", "1,5", "-d", "20", "-r", "1", "--json")
+            .json();
+    List<String> tests = new ArrayList<>();
+    json.get("results").forEach(result -> tests.add(result.get("test").textValue()));
+    assertEquals(List.of("tg3 @ d20", "tg3 x5 @ d20"), tests);
+    JsonNode five = json.get("results").get(1);
+    assertEquals(5, five.get("sequences").intValue());
+    // Per step all weights but the embedding table's unread rows, and 5 contexts of 22 positions.
+    double steps = five.get("median").doubleValue() / 5;
+    double kv = 5 * 22 * 4 * 2 * 2 * 4 * 32;
+    double bytes = five.get("bytes_per_second").doubleValue() / steps;
+    double weights = json.get("bytes").doubleValue();
+    assertEquals(weights + kv, bytes, 0.01 * weights);
+    double limit =
+        json.get("limits").get(json.get("limits").get("weights_read_by").textValue()).doubleValue();
+    assertEquals(
+        five.get("bytes_per_second").doubleValue() / limit,
+        five.get("fraction_of_limit").doubleValue(),
+        1e-9);
+  }
+
+  @Test
+  void sequencesThatCannotBeAreRefused() {
+    assertTrue(Tandem.run("bench", "model", "-B", "0").err().contains("-B 0 is not possible"));
   }
 
   @Test

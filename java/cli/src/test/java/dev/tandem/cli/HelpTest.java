@@ -33,6 +33,7 @@ class HelpTest {
         "perplexity",
         "bench",
         "bench model",
+        "bench kernels",
         "completion",
         "synth",
         "docs");

@@ -1,5 +1,7 @@
 package dev.tandem.runtime;
 
+import java.util.OptionalDouble;
+
 /**
  * A device: memory with a hard limit, and programs that it runs. Nothing above this package asks
  * which one it is. Safe for use from many threads; runs of programs on one device follow one
@@ -51,6 +53,21 @@ public final class Device implements AutoCloseable {
   /** The most bytes that buffers and programs took at any time. */
   public long memoryPeak() {
     return property(Native.TD_PROPERTY_MEMORY_PEAK);
+  }
+
+  /**
+   * Measures what this machine can do at most, with all threads: bytes or operations per second. A
+   * multiplication and an addition are two operations. Reading takes 512 MiB of the device's memory
+   * meanwhile.
+   *
+   * @param milliseconds how long to measure, 1 to 10,000
+   * @return empty where the instruction set has no such operation
+   */
+  public OptionalDouble limit(Limit limit, int milliseconds) {
+    long result = Native.td_device_limit(handle, limit.code(), milliseconds);
+    return result == -Native.TD_UNSUPPORTED
+        ? OptionalDouble.empty()
+        : OptionalDouble.of(Calls.check(result));
   }
 
   /** The type in which matmul wants its activations for weights of this type. */

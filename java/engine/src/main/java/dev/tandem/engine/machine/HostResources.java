@@ -71,6 +71,13 @@ public final class HostResources {
     return OptionalLong.of(Math.min(machine.getAsLong(), ofGroup.getAsLong()));
   }
 
+  /**
+   * Bytes of this process on huge pages (2 MiB on x86-64), or empty if the system does not tell.
+   */
+  public OptionalLong memoryOnHugePages() {
+    return files.field("proc/self/smaps_rollup", "AnonHugePages:", 1024);
+  }
+
   private Set<Integer> affinity() {
     Optional<String> list =
         files

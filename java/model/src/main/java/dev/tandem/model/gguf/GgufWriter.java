@@ -109,6 +109,24 @@ public final class GgufWriter {
   }
 
   /**
+   * Writes the header alone, with a hole where the tensors would lie: zeros to who reads them, but
+   * no bytes on most file systems. For who wants shapes and no weights.
+   *
+   * @throws UncheckedIOException if the file cannot be written
+   */
+  public void writeOutline(Path file) {
+    Content content = new Content(metadata, List.copyOf(tensors.values()));
+    try (TemporaryFiles temporary = new TemporaryFiles()) {
+      try (FileChannel channel = temporary.create(file)) {
+        content.writeOutlineTo(channel);
+      }
+      temporary.giveNames();
+    } catch (IOException e) {
+      throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  /**
    * Writes the model split in files {@code stem-00001-of-0000N.gguf}, each with about the same
    * number of tensors, the metadata in the first.
    *
@@ -164,10 +182,35 @@ public final class GgufWriter {
   /** What one file holds. */
   private record Content(Map<String, GgufValue> metadata, List<Declaration> tensors) {
     void writeTo(WritableByteChannel out) throws IOException {
-      int alignment =
-          metadata.get(GgufPart.ALIGNMENT_KEY) instanceof GgufValue.IntValue number
-              ? (int) number.value()
-              : GgufPart.DEFAULT_ALIGNMENT;
+      writeHeaderTo(out);
+      for (Declaration tensor : tensors) {
+        try (Measured measured = new Measured(out, tensor)) {
+          tensor.source.writeTo(measured);
+          measured.checkComplete();
+        }
+        pad(out, tensor.bytes, alignment());
+      }
+    }
+
+    void writeOutlineTo(FileChannel out) throws IOException {
+      writeHeaderTo(out);
+      long end = out.position();
+      for (Declaration tensor : tensors) {
+        end += padded(tensor.bytes, alignment());
+      }
+      if (end > out.position()) {
+        out.write(ByteBuffer.allocate(1), end - 1);
+      }
+    }
+
+    private int alignment() {
+      return metadata.get(GgufPart.ALIGNMENT_KEY) instanceof GgufValue.IntValue number
+          ? (int) number.value()
+          : GgufPart.DEFAULT_ALIGNMENT;
+    }
+
+    private void writeHeaderTo(WritableByteChannel out) throws IOException {
+      int alignment = alignment();
       HeaderWriter header = new HeaderWriter();
       header.preamble(tensors.size(), metadata.size());
       metadata.forEach(header::pair);
@@ -178,13 +221,6 @@ public final class GgufWriter {
       }
       header.writeTo(out);
       pad(out, header.size(), alignment);
-      for (Declaration tensor : tensors) {
-        try (Measured measured = new Measured(out, tensor)) {
-          tensor.source.writeTo(measured);
-          measured.checkComplete();
-        }
-        pad(out, tensor.bytes, alignment);
-      }
     }
 
     private static long padded(long bytes, int alignment) {

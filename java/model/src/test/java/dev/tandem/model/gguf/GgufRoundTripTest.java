@@ -53,6 +53,20 @@ class GgufRoundTripTest {
     }
   }
 
+  @ParameterizedTest(name = "seed {0}")
+  @ValueSource(longs = {1, 2, 3, 4, 5, 6})
+  void anOutlineIsTheModelButForItsBytes(long seed, @TempDir Path folder) {
+    RandomGguf random = RandomGguf.of(seed, 20, 9);
+    Path whole = folder.resolve("whole.gguf");
+    Path outline = folder.resolve("outline.gguf");
+    random.writer().write(whole);
+    random.writer().writeOutline(outline);
+    assertEquals(GgufFile.open(whole).tensors(), GgufFile.open(outline).tensors());
+    assertEquals(
+        GgufFile.open(whole).metadata().asMap(), GgufFile.open(outline).metadata().asMap());
+    assertEquals(whole.toFile().length(), outline.toFile().length());
+  }
+
   private static void assertSame(RandomGguf random, GgufFile file) {
     Map<String, GgufValue> expected = random.metadata();
     Map<String, GgufValue> found = new LinkedHashMap<>(file.metadata().asMap());

@@ -1,0 +1,173 @@
+package dev.tandem.cli;
+
+import dev.tandem.cli.Table.Align;
+import dev.tandem.engine.calibrate.Kernel;
+import dev.tandem.engine.calibrate.MachineLimits;
+import dev.tandem.engine.calibrate.Samples;
+import dev.tandem.engine.calibrate.StepKernels;
+import dev.tandem.engine.calibrate.StepShape;
+import dev.tandem.runtime.Limit;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The kernels of a step with their times.
+ *
+ * @param uses the kernels
+ * @param times seconds per call of each
+ */
+record KernelsReport(
+    StepShape step, List<StepKernels.Use> uses, List<Samples> times, MachineLimits limits) {
+
+  /** What bounds a kernel, and how much of that it reaches. */
+  private record Bound(boolean memory, double seconds) {}
+
+  /** {@code decode, 1 token at depth 0}. */
+  private String title() {
+    String what =
+        step.tokensEach() > 1
+            ? "prefill, " + Quantities.plural(step.tokens(), "token")
+            : "decode, " + Quantities.plural(step.tokens(), "token");
+    return what + " at depth " + step.depth();
+  }
+
+  /** The time that the limits would allow, and which of them decides. */
+  private Bound bound(Kernel kernel) {
+    double memory = kernel.bytes() / limits.memory();
+    double arithmetic = kernel.operations() / limits.arithmetic(kernel.arithmetic());
+    return new Bound(memory >= arithmetic, Math.max(memory, arithmetic));
+  }
+
+  private String boundName(Kernel kernel) {
+    if (bound(kernel).memory()) {
+      return "memory";
+    }
+    Limit limit = kernel.arithmetic();
+    return LimitsText.name(limits.of(limit).isPresent() ? limit : Limit.F32);
+  }
+
+  private double stepSeconds() {
+    double sum = 0;
+    for (int i = 0; i < uses.size(); i++) {
+      sum += seconds(i);
+    }
+    return sum;
+  }
+
+  /** Of all calls of a kernel in a step. */
+  private double seconds(int kernel) {
+    return uses.get(kernel).calls() * times.get(kernel).median();
+  }
+
+  /** A table, its last row the sum and the speed that it predicts. */
+  String text() {
+    Table table =
+        new Table(
+            Align.LEFT,
+            Align.LEFT,
+            Align.LEFT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.LEFT,
+            Align.RIGHT,
+            Align.RIGHT,
+            Align.LEFT);
+    table.row(
+        "kernel",
+        "shape",
+        "format",
+        "rows",
+        "calls",
+        "us each",
+        "GB/s",
+        "Gop/s",
+        "bound by",
+        "of limit",
+        "share",
+        "operators");
+    double total = stepSeconds();
+    double bytes = 0;
+    double operations = 0;
+    double least = 0;
+    for (int i = 0; i < uses.size(); i++) {
+      StepKernels.Use use = uses.get(i);
+      Kernel kernel = use.kernel();
+      double each = times.get(i).median();
+      bytes += use.calls() * kernel.bytes();
+      operations += use.calls() * kernel.operations();
+      least += use.calls() * bound(kernel).seconds();
+      table.row(
+          kernel.name(),
+          kernel.shape(),
+          kernel.format(),
+          Integer.toString(kernel.rows()),
+          Integer.toString(use.calls()),
+          Quantities.fixed(each * 1e6, 1),
+          Quantities.fixed(kernel.bytes() / each * 1e-9, 1),
+          Quantities.fixed(kernel.operations() / each * 1e-9, 1),
+          boundName(kernel),
+          percent(bound(kernel).seconds() / each, 0),
+          percent(seconds(i) / total, 1),
+          String.join(" ", use.operators()));
+    }
+    table.row(
+        "total",
+        "",
+        "",
+        "",
+        Integer.toString(uses.stream().mapToInt(StepKernels.Use::calls).sum()),
+        Quantities.fixed(total * 1e6, 1),
+        Quantities.fixed(bytes / total * 1e-9, 1),
+        Quantities.fixed(operations / total * 1e-9, 1),
+        "",
+        percent(least / total, 0),
+        percent(1, 1),
+        Quantities.fixed(step.tokens() / total, 2) + " tokens/s");
+    return title() + "\n" + table;
+  }
+
+  private static String percent(double fraction, int digits) {
+    return Quantities.fixed(100 * fraction, digits) + " %";
+  }
+
+  /** The same, with every sample. */
+  Map<String, Object> document() {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("sequences", step.sequences());
+    document.put("tokens", step.tokens());
+    document.put("depth", step.depth());
+    double total = stepSeconds();
+    List<Object> kernels = new ArrayList<>();
+    for (int i = 0; i < uses.size(); i++) {
+      StepKernels.Use use = uses.get(i);
+      Kernel kernel = use.kernel();
+      double each = times.get(i).median();
+      Map<String, Object> row = new LinkedHashMap<>();
+      row.put("kernel", kernel.name());
+      row.put("shape", kernel.shape());
+      row.put("format", kernel.format());
+      row.put("operators", use.operators());
+      row.put("rows", kernel.rows());
+      row.put("calls", use.calls());
+      row.put("seconds", each);
+      row.put("bytes", kernel.bytes());
+      row.put("operations", kernel.operations());
+      row.put("bytes_per_second", kernel.bytes() / each);
+      row.put("operations_per_second", kernel.operations() / each);
+      row.put("bound_by", boundName(kernel));
+      row.put("fraction_of_limit", bound(kernel).seconds() / each);
+      row.put("share_of_step", seconds(i) / total);
+      row.put("samples", times.get(i).values());
+      kernels.add(row);
+    }
+    document.put("kernels", kernels);
+    document.put("seconds", total);
+    document.put("tokens_per_second", step.tokens() / total);
+    return document;
+  }
+}
