@@ -195,7 +195,10 @@ void ThreadPool::announce(int wanted) {
 void ThreadPool::waitForChange(uint64_t ticket, int worker) {
   const std::atomic<uint64_t>& now = tickets_[0].value;
   for (int i = 0; i < kPausesBeforeSleep; ++i) {
-    if (stageOf(now.load(std::memory_order_relaxed)) != stageOf(ticket)) return;
+    if (stageOf(now.load(std::memory_order_relaxed)) != stageOf(ticket)) {
+      workers_[worker].since = clock_.nanos();  // a core that was taken meanwhile has kept nobody waiting
+      return;
+    }
     pauseCpu();
   }
   const uint32_t generation = generation_.load(std::memory_order_seq_cst);
