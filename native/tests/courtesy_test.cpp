@@ -15,8 +15,20 @@ TEST(CourtesyTest, NobodyRestsBeforeACoreIsLost) {
   }
 }
 
+TEST(CourtesyTest, OneLossIsNothingTwoInShortOrderAre) {
+  Courtesy courtesy;
+  for (int64_t now = kStart; now < 2 * kStart; now += Courtesy::kAgain) {
+    courtesy.lostCore(now);
+    ASSERT_FALSE(courtesy.wantsRest(now));
+  }
+  courtesy.lostCore(3 * kStart);
+  courtesy.lostCore(3 * kStart + Courtesy::kAgain - 1);
+  EXPECT_TRUE(courtesy.wantsRest(3 * kStart + Courtesy::kAgain - 1));
+}
+
 TEST(CourtesyTest, RestsAtOnceThenBetweenVisitsUntilTheWhileIsOver) {
   Courtesy courtesy;
+  courtesy.lostCore(kStart - 1);
   courtesy.lostCore(kStart);
   int64_t now = kStart;
   int rests = 0;
@@ -41,6 +53,7 @@ int64_t lengthAfter(Courtesy courtesy, int64_t now) {
 
 TEST(CourtesyTest, AWhileIsTwiceAsLongAsTheLastIfItEndedJustNow) {
   Courtesy courtesy;
+  courtesy.lostCore(kStart - 1);
   int64_t now = kStart;
   for (int64_t expected = Courtesy::kShortestWhile;; expected = std::min(2 * expected, Courtesy::kLongestWhile)) {
     courtesy.lostCore(now);
@@ -50,11 +63,14 @@ TEST(CourtesyTest, AWhileIsTwiceAsLongAsTheLastIfItEndedJustNow) {
   }
   now += 2 * Courtesy::kLongestWhile;  // nobody wanted the core for as long as the courtesy had lasted
   courtesy.lostCore(now);
-  EXPECT_EQ(Courtesy::kShortestWhile, lengthAfter(courtesy, now));
+  EXPECT_EQ(0, lengthAfter(courtesy, now));
+  courtesy.lostCore(now + 1);
+  EXPECT_EQ(Courtesy::kShortestWhile, lengthAfter(courtesy, now + 1));
 }
 
 TEST(CourtesyTest, RestsAreLongerWhereVisitsAreInterrupted) {
   Courtesy courtesy;
+  courtesy.lostCore(kStart - 1);
   courtesy.lostCore(kStart);
   for (int64_t expected = Courtesy::kShortestRest; expected < Courtesy::kLongestRest; expected *= 2) {
     ASSERT_EQ(expected, courtesy.restNanos());
