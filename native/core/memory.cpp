@@ -1,8 +1,13 @@
 #include "core/memory.h"
 
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "core/status.h"
@@ -40,6 +45,28 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
+}
+
+bool placeOnNode(const uint8_t* data, size_t bytes, int node) {
+  constexpr size_t kBits = sizeof(unsigned long) * CHAR_BIT;
+  std::array<unsigned long, 1024 / kBits> mask{};
+  if (bytes == 0 || node < 0 || static_cast<size_t>(node) >= mask.size() * kBits) return false;
+  mask[static_cast<size_t>(node) / kBits] = 1ul << static_cast<size_t>(node) % kBits;
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t address = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = address / page * page;
+  // The kernel wants one bit more than there are.
+  return syscall(SYS_mbind, first, address + bytes - first, MPOL_PREFERRED, mask.data(), mask.size() * kBits + 1, 0) ==
+         0;
+}
+
+void placeParts(const NodeShares& shares, const uint8_t* data, int64_t items, int64_t itemBytes) {
+  if (shares.nodes() < 2) return;
+  for (int node = 0; node < shares.nodes(); ++node) {
+    const ChunkRange part = shares.part(items, node);
+    placeOnNode(data + part.first * itemBytes, static_cast<size_t>((part.last - part.first) * itemBytes),
+                shares.home(node).id);
+  }
 }
 
 }  // namespace td

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/topology.h"
+
 namespace td {
 
 class Memory {
@@ -28,5 +30,14 @@ class Memory {
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// Asks the system to take the pages of [data, data + bytes) from a memory node when they are first touched, or from
+// another one where that has none left; a page that two ranges share stays with the later one. Returns whether it will:
+// a system that refuses only makes the memory slower.
+bool placeOnNode(const uint8_t* data, size_t bytes, int node);
+
+// Places each node's part of `items` items of `itemBytes` at that node, so that the workers who will take these items
+// (ThreadPool) are near them. Does nothing where there is one node.
+void placeParts(const NodeShares& shares, const uint8_t* data, int64_t items, int64_t itemBytes);
 
 }  // namespace td

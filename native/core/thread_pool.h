@@ -1,14 +1,22 @@
 // The CPU's workers. They stay inside a job for its whole length (a job is a whole step of a program), take chunks of
 // work from a shared counter, and none is indispensable: a stage is over when its chunks are done, not when every
 // worker has arrived. A worker that lost its core between two chunks is not waited for; when it comes back it joins
-// wherever the job is by then.
+// wherever the job is by then. One that lost it within a chunk is polite for a while (core/courtesy.h).
+//
+// Where memory has several nodes, workers are at home at one, and each stage's chunks are cut into one range per node:
+// a worker takes those of its node first, then what is left of the others'.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "core/courtesy.h"
+#include "core/topology.h"
+#include "core/worker_clock.h"
 
 namespace td {
 
@@ -34,34 +42,69 @@ class Job {
 
 class ThreadPool {
  public:
-  // threads >= 1; the caller of execute() is one of them.
-  explicit ThreadPool(int threads);
+  // A chunk that takes longer makes its worker ask whether its core was taken. Chunks are made for a fifth of it at
+  // most; the scheduler's slices are several times as long.
+  static constexpr int64_t kLateNanos = 500'000;
+
+  // threads >= 1; the caller of execute() is one of them. The clock must outlive the pool.
+  explicit ThreadPool(int threads, const Topology& topology = Topology::read(),
+                      WorkerClock& clock = WorkerClock::system());
   ~ThreadPool();
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const { return static_cast<int>(threads_.size()) + 1; }
+  // How stages are cut between memory nodes: the place for what a chunk reads (core/memory.h).
+  const NodeShares& shares() const { return shares_; }
 
   // Runs the job to its end, the calling thread taking part as worker 0. Jobs follow one another.
   void execute(Job& job);
 
  private:
+  // A node's range in a stage: the stage's number (36 bits), the range's end (14) and its next unclaimed chunk (14) in
+  // one word. A claim is a compare-and-swap, which fails for a worker whose stage is over, so a late worker can never
+  // take a chunk of a stage that it has not seen open.
+  struct alignas(64) Ticket {
+    std::atomic<uint64_t> value{0};
+  };
+
+  struct alignas(64) Worker {
+    int node = 0;
+    int64_t since = 0;        // when it last ended a chunk or woke up
+    int64_t preemptions = 0;  // at its last look
+    Courtesy courtesy;
+    std::atomic<bool> resting{false};
+    std::atomic<uint32_t> calls{0};  // the word that it watches while it rests
+  };
+
   void stop();
   void work(int worker);
-  bool claimOne(uint64_t ticket, int worker);
+  bool takeOne(int worker);
+  bool claimOne(Ticket& ticket, int worker);
   void advance(Job& job, int worker);
+  bool finishOne(int64_t total);
   void publish(int64_t chunks);
-  void waitForChange(uint64_t ticket);
+  void publishIdle();
+  void announce(int wanted);
+  void waitForChange(uint64_t ticket, int worker);
+  void look(Worker& worker);
+  void attend(int worker);
+  void rest(int worker);
+  void callOne();
+  static bool call(Worker& worker);
 
-  // A stage's number (36 bits), its chunks (14) and the next unclaimed one (14) in one word: a claim is a
-  // compare-and-swap, which fails for a worker whose stage is over, so a late worker can never take a chunk of a stage
-  // that it has not seen open. Idle: no chunks.
-  std::atomic<uint64_t> ticket_{0};
+  const NodeShares shares_;
+  WorkerClock& clock_;
+  // One per node. The first is written last: who sees its stage sees that stage in all.
+  std::unique_ptr<Ticket[]> tickets_;
+  std::unique_ptr<Worker[]> workers_;
   std::atomic<Job*> job_{nullptr};
+  std::atomic<int64_t> total_{0};  // what done_ is when the stage is over
   alignas(64) std::atomic<int64_t> done_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};  // the word that sleepers watch
   std::atomic<int> sleepers_{0};
+  std::atomic<int> awake_;  // workers that do not rest: always one at least
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
-  std::vector<std::thread> workers_;
+  std::vector<std::thread> threads_;
 };
 
 // Runs work(chunk, worker) for every chunk below `chunks`, in parallel.
