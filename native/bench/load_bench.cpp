@@ -14,6 +14,7 @@ namespace td::bench {
 namespace {
 
 constexpr int64_t kColumns = 2048;
+constexpr int64_t kPiece = int64_t{4} << 20;
 constexpr int64_t kStaging = int64_t{256} << 10;
 
 // A file of kBeyondCaches bytes that is deleted with the process, all of it in the page cache.
@@ -82,14 +83,23 @@ void pack(benchmark::State& state, td_type type, int threads) {
   rate(state, "GB", static_cast<double>(pieces * perPiece * kTileRows * rowBytes));
 }
 
-// A whole matrix, into memory that has been touched before.
+// A whole matrix in pieces, into memory that has been touched before.
 void loadTensor(benchmark::State& state, td_type type, td_type target, td_layout layout, int threads) {
   const int64_t rows = kBeyondCaches / plainRowBytes(formatOf(type), kColumns) / kTileRows * kTileRows;
   const int64_t bytes = ok(td_tensor_bytes(target, layout, rows, kColumns));
-  const int64_t device = ok(td_device_open("cpu", "", threads, 0)), file = ok(td_file_open(testFile()));
+  const int64_t device = ok(td_device_open("cpu", "", 1, 0)), file = ok(td_file_open(testFile()));
   const int64_t buffer = ok(td_buffer_create(device, bytes));
   memset(reinterpret_cast<void*>(ok(td_buffer_address(buffer))), 1, static_cast<size_t>(bytes));
-  for (auto _ : state) ok(td_tensor_load(file, 0, type, rows, kColumns, buffer, 0, target, layout));
+  const int64_t perPiece = kPiece / plainRowBytes(formatOf(type), kColumns) / kTileRows * kTileRows;
+  ThreadPool pool(threads);
+  for (auto _ : state) {
+    parallelFor(pool, (rows + perPiece - 1) / perPiece, [&](int64_t piece, int) {
+      const int64_t first = piece * perPiece;
+      ok(td_tensor_load(file, ok(td_tensor_bytes(type, TD_PLAIN, first, kColumns)), type,
+                        std::min(perPiece, rows - first), kColumns, buffer,
+                        ok(td_tensor_bytes(target, layout, first, kColumns)), target, layout));
+    });
+  }
   rate(state, "GB", static_cast<double>(rows * plainRowBytes(formatOf(type), kColumns)));
   td_buffer_close(buffer);
   td_file_close(file);
@@ -108,6 +118,7 @@ void loadTensor(benchmark::State& state, td_type type, td_type target, td_layout
       add("load/pack/" + typeName(type) + suffix, pack, type, threads);
       add("load/tiles/" + typeName(type) + suffix, loadTensor, type, type, TD_TILES, threads);
     }
+    add("load/tiles/F16-as-BF16" + suffix, loadTensor, TD_F16, TD_BF16, TD_TILES, threads);
   }
   return true;
 }();

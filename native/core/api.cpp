@@ -274,9 +274,12 @@ int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t r
     checkLayout(layout);
     const Format& format = formatOf(type);
     checkBlocks(format, columns);
-    if (targetType != type && !(targetType == TD_F32 && layout == TD_PLAIN)) {
-      fail(TD_INVALID_ARGUMENT, "%s cannot be loaded as %s in layout %d", typeName(type).c_str(),
-           typeName(targetType).c_str(), layout);
+    const bool possible = targetType == type || (targetType == TD_F32 && layout == TD_PLAIN) ||
+                          (type == TD_F16 && targetType == TD_BF16 && layout == TD_TILES);
+    if (!possible) {
+      fail(TD_INVALID_ARGUMENT,
+           "%s cannot be loaded as %s in layout %d; possible: the same type, F32 in plain layout, F16 as BF16 in tiles",
+           typeName(type).c_str(), typeName(targetType).c_str(), layout);
     }
     checkRange(*held->buffer, bufferOffset,
                matrixBytes(formatOf(targetType), static_cast<td_layout>(layout), rows, columns));
@@ -357,6 +360,10 @@ int32_t td_op_signal(int64_t program, int32_t event) {
 
 int32_t td_op_wait(int64_t program, int32_t event) {
   return withProgram(program, [&](Program& p) { return p.wait(event); });
+}
+
+int32_t td_op_await(int64_t program, int32_t word, int32_t value) {
+  return withProgram(program, [&](Program& p) { return p.await(word, value); });
 }
 
 int32_t td_op_embedding(int64_t program, int32_t table, int32_t ids, int32_t out) {

@@ -30,6 +30,7 @@ WorkNeed pickWork(int64_t rows, int64_t vocabulary);
 class CpuOperation {
  public:
   virtual ~CpuOperation() = default;
+  // Asked before every pass, so that an operation can go on until something has happened.
   virtual int passes() const { return 1; }
   // Prepares a pass over `rows` rows (at least 1) and returns its number of chunks. Throws Failure for values out of
   // range.
@@ -56,6 +57,7 @@ const uint16_t* kvBlock(const CachedTokens& tokens, int64_t token, int64_t index
 // The token's position, checked.
 int64_t positionOf(const CachedTokens& tokens, int64_t token);
 
+std::unique_ptr<CpuOperation> makeAwait(const op::Await& operation);
 std::unique_ptr<CpuOperation> makeMatMul(const op::MatMul& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeAttention(const op::Attention& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeAdjust(const op::Adjust& operation, const CpuTarget& target);

@@ -83,6 +83,13 @@ TEST(Bf16, EveryValueBothWaysAndTies) {
   }
 }
 
+TEST(Bf16, EveryHalfLikeThroughFloat) {
+  for (int bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    ASSERT_EQ(floatToBf16(halfToFloat(half)), halfToBf16(half)) << bits;
+  }
+}
+
 class Formats : public ::testing::TestWithParam<td_type> {
  protected:
   const Format& format() const { return formatOf(GetParam()); }
