@@ -265,6 +265,18 @@ int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_
   });
 }
 
+int64_t td_buffer_publish(int64_t buffer, int64_t offset, int32_t value) {
+  return guarded([&]() -> int64_t {
+    const auto held = bufferOf(buffer);
+    checkRange(*held->buffer, offset, sizeof value);
+    if (offset % 4 != 0) fail(TD_INVALID_ARGUMENT, "offset %lld is no multiple of 4", static_cast<long long>(offset));
+    if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
+    auto* const word = reinterpret_cast<int32_t*>(held->buffer->data() + offset);
+    std::atomic_ref(*word).store(value, std::memory_order_release);
+    return 0;
+  });
+}
+
 int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
                        int64_t bufferOffset, int32_t targetType, int32_t layout) {
   return guarded([&]() -> int64_t {

@@ -151,6 +151,9 @@ int64_t td_buffer_close(int64_t buffer);
 int64_t td_buffer_address(int64_t buffer);
 int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int64_t bytes);
 int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_t bytes);
+/* Writes an int32 for td_op_await(): atomically, and after all that this thread has written, or has seen written. The
+ * offset is a multiple of 4. */
+int64_t td_buffer_publish(int64_t buffer, int64_t offset, int32_t value);
 
 /* Reads a weight matrix from a file into a buffer: the same type in `layout`, or converted to TD_F32 in plain layout
  * (vectors: norms, biases), or TD_F16 rounded to TD_BF16 in tiles (--fast-f16). Works on the calling thread, with some
@@ -200,8 +203,8 @@ int32_t td_op_signal(int64_t program, int32_t event);
 int32_t td_op_wait(int64_t program, int32_t event);
 
 /* Waits until an int32 in memory is `value` or more: how far the host has come with what the following operations read.
- * The host writes it atomically (release), and only upwards; below 0 it says that the rest will not come, and the run
- * fails with TD_INTERRUPTED. word: i32 [1, 1]. Does nothing in a run whose extent is 0. */
+ * td_buffer_publish() writes it, and only upwards; below 0 it says that the rest will not come, and the run fails with
+ * TD_INTERRUPTED. word: i32 [1, 1]. Does nothing in a run whose extent is 0. */
 int32_t td_op_await(int64_t program, int32_t word, int32_t value);
 
 /* Operations. Operands are indices of tensors; `-1` where one is optional. f32 unless said otherwise; R = the extent.

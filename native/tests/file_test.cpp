@@ -239,6 +239,7 @@ TEST_F(Mapped, ComputesLikeMemoryAndTakesNone) {
 TEST_F(Mapped, CannotBeWritten) {
   const float value = 0;
   EXPECT_TRUE(refused(td_buffer_write(window_, 0, &value, 4), TD_INVALID_ARGUMENT, "lies in a file"));
+  EXPECT_TRUE(refused(td_buffer_publish(window_, 0, 1), TD_INVALID_ARGUMENT, "lies in a file"));
   EXPECT_TRUE(refused(td_tensor_load(handle_, 0, TD_F32, 1, 1, window_, 0, TD_F32, TD_PLAIN), TD_INVALID_ARGUMENT,
                       "lies in a file"));
   const Program program(td_program_create(device_));

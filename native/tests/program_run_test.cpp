@@ -206,7 +206,7 @@ TEST_F(ProgramRun, ManyStreamsPassAValueAround) {
 
 // ---- Awaiting the host --------------------------------------------------------------------------
 
-// A word of `host` that says how much of `loaded` is there; the program copies what it needs as soon as it may.
+// A word that says how much of `loaded` is there; the program copies each part as soon as it may.
 TEST_F(ProgramRun, AwaitsWhatTheHostLoads) {
   constexpr int kStages = 20;
   const Buffer<int32_t> word(device_, 1);
@@ -222,7 +222,7 @@ TEST_F(ProgramRun, AwaitsWhatTheHostLoads) {
     for (int stage = 0; stage < kStages; ++stage) {
       std::this_thread::sleep_for(milliseconds(stage % 3));
       loaded[stage] = static_cast<float>(stage + 1);
-      std::atomic_ref(word[0]).store(stage + 1, std::memory_order_release);
+      ok(td_buffer_publish(word.handle(), 0, stage + 1));
     }
   });
   EXPECT_EQ(0, run()) << errorMessage();
@@ -244,7 +244,7 @@ TEST_F(ProgramRun, WhatWillNotComeFailsTheRun) {
   x[0] = 1;
   std::thread host([&] {
     std::this_thread::sleep_for(milliseconds(20));
-    std::atomic_ref(word[0]).store(-1, std::memory_order_release);
+    ok(td_buffer_publish(word.handle(), 0, -1));
   });
   EXPECT_TRUE(refused(run(), TD_INTERRUPTED, "will not come"));
   host.join();
@@ -277,6 +277,8 @@ TEST_F(ProgramRun, AwaitTakesOneWordOfTheComputeStream) {
   EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, word, 2), 1), TD_INVALID_ARGUMENT, "2 columns"));
   EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, x, 1), 1), TD_INVALID_ARGUMENT, "await: word"));
   EXPECT_TRUE(refused(td_op_await(program_, 99, 1), TD_INVALID_ARGUMENT, "tensor 99"));
+  EXPECT_TRUE(refused(td_buffer_publish(word.handle(), 8, 1), TD_INVALID_ARGUMENT, "outside the buffer of 8 bytes"));
+  EXPECT_TRUE(refused(td_buffer_publish(word.handle(), 2, 1), TD_INVALID_ARGUMENT, "offset 2 is no multiple of 4"));
   EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, one_, 1), -1), TD_INVALID_ARGUMENT, "-1 is negative"));
   on(copyStream());
   ok(td_op_await(program_, tensorOf(program_, one_, 1), 1));

@@ -122,6 +122,7 @@ final class BenchModelCommand implements Callable<Integer> {
         Engine engine = Engine.load(opened, options, loading::update);
         AbortFlag flag = new AbortFlag();
         ProgressBar measuring = new ProgressBar(streams, "measuring")) {
+      engine.awaitLoaded();
       loading.hide();
       double loadSeconds = (System.nanoTime() - started) / 1e9;
       List<Result> results = new ArrayList<>();

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -54,6 +55,35 @@ class GoldenLogitsTest {
       }
     }
     System.out.printf(Locale.ROOT, "%s  (at most %.1e)%n", line, golden.tolerance());
+  }
+
+  /**
+   * F16 weights that are kept as BF16 give what a BF16 file of the model gives, under the same
+   * tolerance; where F16's reference is decided, they do not decide otherwise.
+   */
+  @Test
+  void fastF16IsAsGoodAsBf16() {
+    Golden bf16 = named("llama-untied-bf16");
+    Golden f16 = named("llama-untied-f16");
+    Model model = Model.open(f16.model());
+    for (String instructionSet : Runs.instructionSets()) {
+      EngineOptions exact = Runs.options(2, instructionSet);
+      try (Engine engine = Runs.load(model, exact.withFastF16(true))) {
+        double[][] ours = Runs.logits(engine, Golden.tokens());
+        Agreement likeBf16 = Agreement.of(ours, bf16.logits(), Golden.MARGIN);
+        String what = "fast-f16 " + instructionSet + ": " + likeBf16;
+        assertTrue(likeBf16.error() <= bf16.tolerance(), what);
+        assertEquals(0, likeBf16.wrongRows(), what);
+        Agreement likeF16 = Agreement.of(ours, f16.logits(), Golden.MARGIN);
+        assertEquals(0, likeF16.wrongRows(), instructionSet + ": " + likeF16);
+        assertTrue(likeF16.error() > f16.tolerance(), "not converted at all: " + likeF16);
+        System.out.println(what + "; of F16's reference: " + likeF16);
+      }
+    }
+  }
+
+  private static Golden named(String name) {
+    return Golden.llamas().stream().filter(g -> g.name().equals(name)).findFirst().orElseThrow();
   }
 
   @ParameterizedTest
