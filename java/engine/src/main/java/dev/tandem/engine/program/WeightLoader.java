@@ -45,7 +45,7 @@ public final class WeightLoader implements AutoCloseable {
   private int loadedStages;
   private long loadedBytes;
   private long ended;
-  private boolean closed;
+  private volatile boolean closed; // known before it is the closer's turn
   private Optional<Throwable> failure = Optional.empty();
   private volatile boolean loaded;
 
@@ -149,8 +149,8 @@ public final class WeightLoader implements AutoCloseable {
   /** Ends loading at its next piece; when it returns, nobody writes to the memory any more. */
   @Override
   public void close() {
+    closed = true;
     synchronized (this) {
-      closed = true;
       notifyAll();
     }
     boolean interrupted = false;

@@ -69,7 +69,6 @@ public final class WeightStore implements AutoCloseable {
   static final int MAPPED_ALIGNMENT = 8;
 
   private final GgufFile file;
-  private final boolean fastF16;
   private final Map<String, Integer> stageOf = new HashMap<>();
   private int stages;
   private final Map<String, Home> homes = new LinkedHashMap<>();
@@ -82,20 +81,20 @@ public final class WeightStore implements AutoCloseable {
   /**
    * Decides where every weight of the graph goes; reads nothing yet.
    *
-   * @param fastF16 F16 matrices become BF16 where they lie in tiles
+   * @param fastF16 F16 matrices become BF16 where they lie in tiles, but for the output head, which
+   *     computes few rows and would lose accuracy alone
    * @throws ModelFormatException naming a tensor whose type devices do not compute with
    */
   public WeightStore(GgufFile file, OperatorGraph graph, Mode mode, boolean fastF16) {
     this.file = file;
-    this.fastF16 = fastF16;
     chooseStages(graph);
     for (Operator operator : graph.operators()) {
       switch (operator) {
         case Operator.MatMul m -> {
-          matrix(m.weight(), mode);
+          matrix(m.weight(), mode, fastF16);
           m.bias().ifPresent(this::vector);
         }
-        case Operator.OutputHead h -> matrix(h.weight(), mode);
+        case Operator.OutputHead h -> matrix(h.weight(), mode, false);
         case Operator.Norm n -> vector(n.weight());
         case Operator.Embedding e -> {}
         case Operator.Rope r -> {}
@@ -109,7 +108,7 @@ public final class WeightStore implements AutoCloseable {
     // one that is only read row by row needs no tiles.
     for (Operator operator : graph.operators()) {
       if (operator instanceof Operator.Embedding e) {
-        matrix(e.table(), mode == Mode.TILES ? Mode.PLAIN : mode);
+        matrix(e.table(), mode == Mode.TILES ? Mode.PLAIN : mode, false);
       }
     }
   }
@@ -220,9 +219,9 @@ public final class WeightStore implements AutoCloseable {
     }
   }
 
-  private void matrix(Weight weight, Mode mode) {
+  private void matrix(Weight weight, Mode mode, boolean asBf16) {
     ElementType inFile = weightType(weight);
-    boolean converted = fastF16 && inFile == ElementType.F16 && mode == Mode.TILES;
+    boolean converted = asBf16 && inFile == ElementType.F16 && mode == Mode.TILES;
     ElementType type = converted ? ElementType.BF16 : inFile;
     boolean mapped =
         mode == Mode.MAPPED && file.tensor(weight.name()).offset() % MAPPED_ALIGNMENT == 0;
