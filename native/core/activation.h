@@ -14,9 +14,9 @@ namespace td {
 struct Act8Block {
   int8_t quants[32];
   float scale;
-  float scaledSum;   // scale * sum
-  int32_t sum;       // of all 32 quants
-  int32_t firstSum;  // of quants 0..15
+  float scaledSum;  // scale * sum of the quants
+  int32_t minusSum;       // of all 32 quants, negated: times a format's offset it is what a dot product starts from
+  int32_t minusFirstSum;  // of quants 0..15, likewise
 };
 static_assert(sizeof(Act8Block) == 48);
 

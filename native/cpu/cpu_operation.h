@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "core/operations.h"
 #include "cpu/kernels.h"
@@ -48,6 +49,9 @@ struct CpuTarget {
   int threads;
 };
 
+// Whether matmuls of the same rows may run as one: they read the same activations, and none writes what another touches.
+bool mayJoin(const op::MatMul& first, const op::MatMul& second);
+
 // Null for Signal and Wait, which the program handles itself.
 std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const CpuTarget& target);
 
@@ -58,7 +62,9 @@ const uint16_t* kvBlock(const CachedTokens& tokens, int64_t token, int64_t index
 int64_t positionOf(const CachedTokens& tokens, int64_t token);
 
 std::unique_ptr<CpuOperation> makeAwait(const op::Await& operation);
-std::unique_ptr<CpuOperation> makeMatMul(const op::MatMul& operation, const CpuTarget& target);
+// Several matmuls, each of which may join each other, are one pass over all their chunks: queries, keys and values, or
+// gate and up, wait for one another once instead of three times or twice.
+std::unique_ptr<CpuOperation> makeMatMuls(std::span<const op::MatMul> operations, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeAttention(const op::Attention& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeAdjust(const op::Adjust& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeSelect(const op::Select& operation, const CpuTarget& target);

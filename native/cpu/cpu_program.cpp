@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 
 #include "core/file.h"
 #include "core/futex.h"
@@ -177,6 +178,33 @@ class CpuProgram::CopyStream {
 
 // ---- CpuProgram ---------------------------------------------------------------------------------
 
+namespace {
+
+// How many of the first entries run as one operation: matmuls that may join, one behind another, unpaced.
+size_t joined(std::span<const ProgramEntry> entries) {
+  const auto joins = [&](size_t i) {
+    const auto* matmul = std::get_if<op::MatMul>(&entries[i].operation);
+    if (matmul == nullptr || entries[i].minimumNanos != 0) return false;
+    if (entries[i].stream != entries[0].stream || entries[i].extent != entries[0].extent) return false;
+    for (size_t j = 0; j < i; ++j) {
+      if (!mayJoin(std::get<op::MatMul>(entries[j].operation), *matmul)) return false;
+    }
+    return true;
+  };
+  size_t count = 0;
+  while (count < entries.size() && joins(count)) ++count;
+  return std::max<size_t>(count, 1);
+}
+
+std::unique_ptr<CpuOperation> compile(std::span<const ProgramEntry> entries, const CpuTarget& target) {
+  if (entries.size() == 1) return compileOperation(entries[0].operation, target);
+  std::vector<op::MatMul> matmuls;
+  for (const ProgramEntry& entry : entries) matmuls.push_back(std::get<op::MatMul>(entry.operation));
+  return makeMatMuls(matmuls, target);
+}
+
+}  // namespace
+
 CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program)
     : device_(std::move(device)),
       buffers_(program.buffers()),
@@ -189,8 +217,11 @@ CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program
     if (kind == TD_STREAM_COPY) copyOfStream.back() = copies_.emplace_back(std::make_unique<CopyStream>(*this)).get();
   }
   int64_t workBytes = 0;
-  for (const ProgramEntry& from : program.entries()) {
-    Entry entry{.operation = compileOperation(from.operation, target),
+  const std::span<const ProgramEntry> all = program.entries();
+  for (size_t i = 0, next; i < all.size(); i = next) {
+    const ProgramEntry& from = all[i];
+    next = i + joined(all.subspan(i));
+    Entry entry{.operation = compile(all.subspan(i, next - i), target),
                 .extent = from.extent,
                 .mostRows = from.mostRows,
                 .minimum = std::chrono::nanoseconds(from.minimumNanos)};

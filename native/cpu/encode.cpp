@@ -29,9 +29,9 @@ inline Lanes32 encodeBlock(Lanes32 x, float scale, float inverse, Act8Block* out
   int32_t sums[2] = {0, 0};
   for (int i = 0; i < kActBlock; ++i) sums[i / 16] += out->quants[i];
   out->scale = scale;
-  out->firstSum = sums[0];
-  out->sum = sums[0] + sums[1];
-  out->scaledSum = scale * static_cast<float>(out->sum);
+  out->minusFirstSum = -sums[0];
+  out->minusSum = -(sums[0] + sums[1]);
+  out->scaledSum = scale * static_cast<float>(sums[0] + sums[1]);
   return {negMulAdd(front, broadcast(scale), x.front), negMulAdd(back, broadcast(scale), x.back)};
 }
 

@@ -5,78 +5,86 @@
 namespace td::TD_ISA {
 namespace {
 
-inline const float* floats(const uint8_t* x, int64_t xRowBytes, int token) {
-  return reinterpret_cast<const float*>(x + token * xRowBytes);
-}
+constexpr int kFloatTokens = TD_LEVEL == 2 ? 12 : TD_LEVEL == 1 ? 6 : 4;
 
+// The weights of one column by 16 rows, from a tile that is one column.
 struct F32 {
   static constexpr int64_t tileBytes = 16 * 4;
-
-  template <int N>
-  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t, const uint8_t* x, int64_t xRowBytes,
-                       F32x16 (&sum)[N]) {
-    const float* w = reinterpret_cast<const float*>(tiles);
-    for (int64_t k = 0; k < blocks; ++k) {
-      const F32x16 column = load(w + 16 * k);
-      for (int n = 0; n < N; ++n) sum[n] = mulAdd(column, broadcast(floats(x, xRowBytes, n)[k]), sum[n]);
-    }
-  }
+  static F32x16 column(const uint8_t* tile) { return load(reinterpret_cast<const float*>(tile)); }
 };
-
 struct F16 {
   static constexpr int64_t tileBytes = 16 * 2;
+  static F32x16 column(const uint8_t* tile) { return loadHalf(reinterpret_cast<const uint16_t*>(tile)); }
+};
 
-  template <int N>
-  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t, const uint8_t* x, int64_t xRowBytes,
-                       F32x16 (&sum)[N]) {
-    const uint16_t* w = reinterpret_cast<const uint16_t*>(tiles);
-    for (int64_t k = 0; k < blocks; ++k) {
-      const F32x16 column = loadHalf(w + 16 * k);
-      for (int n = 0; n < N; ++n) sum[n] = mulAdd(column, broadcast(floats(x, xRowBytes, n)[k]), sum[n]);
+template <class Weights>
+struct Columns {
+  static constexpr int64_t tileBytes = Weights::tileBytes;
+  static constexpr int kMostTokens = kFloatTokens;
+
+  template <int G, int N>
+  [[gnu::always_inline]] static void multiply(const TileRun& run, const TokenRun& tokens, F32x16 (&sum)[G][N]) {
+    const float* x[N];
+    for (int n = 0; n < N; ++n) x[n] = reinterpret_cast<const float*>(tokens.x + n * tokens.rowBytes);
+    const uint8_t* tile = run.tiles;
+    for (int64_t k = 0; k < run.blocks; ++k, tile += tileBytes) {
+      F32x16 w[G];
+      for (int g = 0; g < G; ++g) w[g] = Weights::column(tile + g * run.groupBytes);
+      for (int n = 0; n < N; ++n) {
+        const F32x16 xk = broadcast(x[n][k]);
+        for (int g = 0; g < G; ++g) sum[g][n] = mulAdd(w[g], xk, sum[g][n]);
+      }
     }
   }
 };
 
-// A block is a pair of columns; an odd last one has a zero beside it, and no activation.
+// A tile is a pair of columns; an odd last one has a zero beside it, and no activation.
 struct Bf16 {
   static constexpr int64_t tileBytes = 16 * 4;
+  static constexpr int kMostTokens = kFloatTokens;
 
-  template <int N>
-  static void multiply(const uint8_t* tiles, int64_t blocks, int64_t columns, const uint8_t* x, int64_t xRowBytes,
-                       F32x16 (&sum)[N]) {
 #if TD_LEVEL == 2
-    (void)columns;  // the encoded activations are padded
-    for (int64_t k = 0; k < blocks; ++k) {
-      const __m512bh w = (__m512bh)_mm512_loadu_si512(tiles + tileBytes * k);
+  template <int G, int N>
+  [[gnu::always_inline]] static void multiply(const TileRun& run, const TokenRun& tokens, F32x16 (&sum)[G][N]) {
+    const int32_t* x[N];
+    for (int n = 0; n < N; ++n) x[n] = reinterpret_cast<const int32_t*>(tokens.x + n * tokens.rowBytes);
+    const uint8_t* tile = run.tiles;
+    for (int64_t k = 0; k < run.blocks; ++k, tile += tileBytes) {  // the encoded activations are padded
+      __m512bh w[G];
+      for (int g = 0; g < G; ++g) w[g] = (__m512bh)_mm512_loadu_si512(tile + g * run.groupBytes);
       for (int n = 0; n < N; ++n) {
-        int32_t pair;
-        memcpy(&pair, x + n * xRowBytes + 4 * k, sizeof pair);
-        sum[n].v = _mm512_dpbf16_ps(sum[n].v, w, (__m512bh)_mm512_set1_epi32(pair));
+        const auto pair = (__m512bh)_mm512_set1_epi32(x[n][k]);
+        for (int g = 0; g < G; ++g) sum[g][n].v = _mm512_dpbf16_ps(sum[g][n].v, w[g], pair);
       }
     }
-#else
-    for (int64_t k = 0; k < columns / 2; ++k) {
-      const F32x16 even = loadBf16Even(tiles + tileBytes * k), odd = loadBf16Odd(tiles + tileBytes * k);
-      for (int n = 0; n < N; ++n) {
-        const float* pair = floats(x, xRowBytes, n) + 2 * k;
-        sum[n] = mulAdd(odd, broadcast(pair[1]), mulAdd(even, broadcast(pair[0]), sum[n]));
-      }
-    }
-    if (columns % 2 != 0) {
-      const F32x16 even = loadBf16Even(tiles + tileBytes * (blocks - 1));
-      for (int n = 0; n < N; ++n) sum[n] = mulAdd(even, broadcast(floats(x, xRowBytes, n)[columns - 1]), sum[n]);
-    }
-#endif
   }
+#else
+  template <int G, int N>
+  [[gnu::always_inline]] static void multiply(const TileRun& run, const TokenRun& tokens, F32x16 (&sum)[G][N]) {
+    const auto add = [&](F32x16 (*column)(const uint8_t*), int64_t k) {
+      for (int g = 0; g < G; ++g) {
+        const F32x16 w = column(run.tiles + g * run.groupBytes + k / 2 * tileBytes);
+        for (int n = 0; n < N; ++n) {
+          const float* x = reinterpret_cast<const float*>(tokens.x + n * tokens.rowBytes);
+          sum[g][n] = mulAdd(w, broadcast(x[k]), sum[g][n]);
+        }
+      }
+    };
+    for (int64_t k = 0; k < 2 * run.blocks; k += 2) {
+      add(loadBf16Even, k);
+      if (k + 1 < run.columns) add(loadBf16Odd, k + 1);
+    }
+  }
+#endif
 };
 
 }  // namespace
 
 void matmulF32(const MatMulPiece& piece) {
-  matmulGroups<F32>(piece);
+  matmulGroups<Columns<F32>>(piece);
 }
 void matmulF16(const MatMulPiece& piece) {
-  matmulGroups<F16>(piece);
+  matmulGroups<Columns<F16>>(piece);
 }
 void matmulBf16(const MatMulPiece& piece) {
   matmulGroups<Bf16>(piece);

@@ -1,6 +1,7 @@
-// Matmul in chunks: a few row groups by a block of tokens. Weights in plain layout are packed into tiles on the way,
+// Matmul in chunks: a few row groups by a block of tokens, of one matrix or of several that read the same activations. Weights in plain layout are packed into tiles on the way,
 // group by group, so that the kernels, and the results, are the same.
 #include <algorithm>
+#include <vector>
 
 #include "core/activation.h"
 #include "core/thread_pool.h"
@@ -10,35 +11,39 @@
 namespace td {
 namespace {
 
-class MatMulOperation final : public CpuOperation {
+// One matrix, in chunks of row groups by tokens.
+class MatMul {
  public:
-  MatMulOperation(const op::MatMul& o, const CpuTarget& target)
+  // mostChunks: that its cut may have.
+  MatMul(const op::MatMul& o, const CpuTarget& target, int64_t mostChunks)
       : o_(o),
         format_(formatOf(o.weight.type)),
         kernel_(target.kernels.matmul(o.weight.type)),
         threads_(target.threads),
+        mostChunks_(mostChunks),
         blocks_(blocksPerRow(format_, o.weight.columns)),
         groups_(rowGroups(o.weight.rows)),
         groupBytes_(blocks_ * tileBytes(format_)) {}
 
-  // Enough chunks to keep all threads busy to the end, each a few tens of microseconds if the matrix is large enough.
-  int64_t open(int, int64_t rows) override {
+  // Enough chunks to keep all threads busy to the end, each up to about a hundred microseconds if the matrix is large
+  // enough.
+  int64_t open(int64_t rows) {
     tokens_ = rows;
     constexpr int64_t kMostTokensPerChunk = 128;
-    const int64_t most = Job::perChunk(rows, kMostTokensPerChunk);
+    const int64_t most = Job::perChunk(rows, kMostTokensPerChunk, mostChunks_);
     tokenBlocks_ = (rows + most - 1) / most;
     tokensPerBlock_ = (rows + tokenBlocks_ - 1) / tokenBlocks_;
-    const double nanosPerGroup = std::max(static_cast<double>(groupBytes_) / 20.0,  // at 20 GB/s
-                                          static_cast<double>(kTileRows * o_.weight.columns * tokensPerBlock_) / 200.0);
-    const int64_t byTime = static_cast<int64_t>(40e3 / nanosPerGroup);
-    const int64_t byThreads = groups_ * tokenBlocks_ / (4 * threads_);
-    groupsPerChunk_ = Job::perChunk(groups_, std::clamp<int64_t>(std::min(byTime, byThreads), 1, groups_),
-                                    Job::kMostChunks / tokenBlocks_);
+    const double products = static_cast<double>(kTileRows * o_.weight.columns * tokensPerBlock_);
+    const double nanosPerGroup = std::max(static_cast<double>(groupBytes_) / kBytesPerNano, products / productsPerNano());
+    const int64_t byTime = static_cast<int64_t>(kNanosPerChunk / nanosPerGroup),
+                  byThreads = groups_ * tokenBlocks_ / (kChunksPerThread * threads_);
+    const int64_t pairs = std::max<int64_t>(1, std::min(byTime, byThreads) / 2);  // kernels like pairs of groups
+    groupsPerChunk_ = Job::perChunk(groups_, 2 * pairs, mostChunks_ / tokenBlocks_);
     chunksPerBlock_ = (groups_ + groupsPerChunk_ - 1) / groupsPerChunk_;
     return chunksPerBlock_ * tokenBlocks_;
   }
 
-  void run(int, int64_t chunk, uint8_t* scratch) override {
+  void run(int64_t chunk, uint8_t* scratch) const {
     const int64_t group = chunk % chunksPerBlock_ * groupsPerChunk_;
     const int64_t token = chunk / chunksPerBlock_ * tokensPerBlock_;
     const int64_t groups = std::min(groupsPerChunk_, groups_ - group);
@@ -54,9 +59,23 @@ class MatMulOperation final : public CpuOperation {
     }
   }
 
-  WorkNeed work() const override { return matMulWork(o_.weight.type, o_.weight.layout, o_.weight.columns); }
+  WorkNeed work() const { return matMulWork(o_.weight.type, o_.weight.layout, o_.weight.columns); }
 
  private:
+  // What a core does, about.
+  static constexpr double kBytesPerNano = 20, kNanosPerChunk = 80e3;
+  static constexpr int64_t kChunksPerThread = 16;
+  double productsPerNano() const {
+    switch (o_.x.type) {
+      case TD_ACT8:
+        return 300;
+      case TD_ACTBF16:
+        return 230;
+      default:
+        return 115;
+    }
+  }
+
   void compute(const uint8_t* tiles, int64_t group, int64_t groups, int64_t token) const {
     const int64_t row = group * kTileRows;
     kernel_({.tiles = tiles,
@@ -72,15 +91,55 @@ class MatMulOperation final : public CpuOperation {
              .bias = o_.bias ? o_.bias->as<float>() + row : nullptr});
   }
 
-  const op::MatMul o_;
+  op::MatMul o_;
   const Format& format_;
-  void (*const kernel_)(const MatMulPiece&);
-  const int threads_;
-  const int64_t blocks_, groups_, groupBytes_;
+  void (*kernel_)(const MatMulPiece&);
+  int threads_;
+  int64_t mostChunks_, blocks_, groups_, groupBytes_;
   int64_t tokens_ = 0, tokenBlocks_ = 0, tokensPerBlock_ = 0, groupsPerChunk_ = 0, chunksPerBlock_ = 0;
 };
 
+class MatMulsOperation final : public CpuOperation {
+ public:
+  MatMulsOperation(std::span<const op::MatMul> operations, const CpuTarget& target) : ends_(operations.size()) {
+    for (const op::MatMul& o : operations) {
+      parts_.emplace_back(o, target, Job::kMostChunks / static_cast<int64_t>(operations.size()));
+    }
+  }
+
+  int64_t open(int, int64_t rows) override {
+    int64_t chunks = 0;
+    for (size_t i = 0; i < parts_.size(); ++i) ends_[i] = chunks += parts_[i].open(rows);
+    return chunks;
+  }
+
+  void run(int, int64_t chunk, uint8_t* scratch) override {
+    size_t part = 0;
+    while (chunk >= ends_[part]) ++part;
+    parts_[part].run(part == 0 ? chunk : chunk - ends_[part - 1], scratch);
+  }
+
+  WorkNeed work() const override {
+    WorkNeed most;
+    for (const MatMul& part : parts_) most.perWorker = std::max(most.perWorker, part.work().perWorker);
+    return most;
+  }
+
+ private:
+  std::vector<MatMul> parts_;
+  std::vector<int64_t> ends_;  // of the parts' chunks, in one row
+};
+
+bool overlap(const Tensor& one, const Tensor& other) {
+  return one.data < other.data + other.rows * other.rowBytes && other.data < one.data + one.rows * one.rowBytes;
+}
+
 }  // namespace
+
+bool mayJoin(const op::MatMul& first, const op::MatMul& second) {
+  return first.x.data == second.x.data && first.x.type == second.x.type && first.x.columns == second.x.columns &&
+         !overlap(first.out, second.x) && !overlap(second.out, first.x) && !overlap(first.out, second.out);
+}
 
 // Weights in plain layout are packed into tiles here, one row group at a time.
 WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns) {
@@ -88,8 +147,8 @@ WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns) {
   return {0, layout == TD_TILES ? 0 : blocksPerRow(format, columns) * tileBytes(format)};
 }
 
-std::unique_ptr<CpuOperation> makeMatMul(const op::MatMul& operation, const CpuTarget& target) {
-  return std::make_unique<MatMulOperation>(operation, target);
+std::unique_ptr<CpuOperation> makeMatMuls(std::span<const op::MatMul> operations, const CpuTarget& target) {
+  return std::make_unique<MatMulsOperation>(operations, target);
 }
 
 }  // namespace td

@@ -143,7 +143,7 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
         } else if constexpr (std::is_same_v<Kind, op::Await>) {
           return makeAwait(o);
         } else if constexpr (std::is_same_v<Kind, op::MatMul>) {
-          return makeMatMul(o, target);
+          return makeMatMuls({&o, 1}, target);
         } else if constexpr (std::is_same_v<Kind, op::Attention>) {
           return makeAttention(o, target);
         } else if constexpr (std::is_same_v<Kind, op::Adjust>) {

@@ -18,6 +18,10 @@ struct Bytes64 {
 struct SignedBytes64 {
   Bytes64 magnitude, value;
 };
+// The same four int8 for all lanes.
+struct Quad {
+  __m256i v;
+};
 
 inline __m256i laneMask(int n) {  // ones in lanes below n
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -160,6 +164,16 @@ inline void storeInt8First(int8_t* p, I32x16 a, int n) {
 inline Bytes64 load64(const uint8_t* p) {
   return {loadRegister(p), loadRegister(p + 32)};
 }
+// Bytes 16 N .. 16 N + 15, one per lane.
+template <int N>
+inline I32x16 bytesOfQuarter(Bytes64 a) {
+  const __m128i bytes = _mm256_extracti128_si256(N < 2 ? a.lo : a.hi, N % 2);
+  return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
+}
+inline Bytes64 lowSixBits(Bytes64 a) {
+  const __m256i mask = _mm256_set1_epi8(63);
+  return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};
+}
 inline Bytes64 lowNibbles(Bytes64 a) {
   const __m256i mask = _mm256_set1_epi8(15);
   return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};
@@ -185,27 +199,25 @@ inline SignedBytes64 asSigned(Bytes64 a) {
   return {{_mm256_abs_epi8(a.lo), _mm256_abs_epi8(a.hi)}, a};
 }
 
-inline __m256i fourBytes(const int8_t* x) {
+inline Quad quad(const int8_t* x) {
   int32_t word;
   memcpy(&word, x, sizeof word);
-  return _mm256_set1_epi32(word);
+  return {_mm256_set1_epi32(word)};
 }
 // Sums of pairs fit 16 bits: |x| <= 127 and the unsigned operand is at most 63 (4- and 6-bit weights) or 128 (|int8|).
 inline __m256i dotRegister(__m256i sum, __m256i unsignedBytes, __m256i signedBytes) {
   return _mm256_add_epi32(sum,
                           _mm256_madd_epi16(_mm256_maddubs_epi16(unsignedBytes, signedBytes), _mm256_set1_epi16(1)));
 }
-inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) {
-  const __m256i four = fourBytes(x);
-  return {dotRegister(sum.lo, w.lo, four), dotRegister(sum.hi, w.hi, four)};
+inline I32x16 dotQuad(I32x16 sum, Bytes64 w, Quad x) {
+  return {dotRegister(sum.lo, w.lo, x.v), dotRegister(sum.hi, w.hi, x.v)};
 }
-inline I32x16 signedStart(int32_t) {
+inline I32x16 signedStart(I32x16) {
   return broadcastInt(0);
 }
-inline I32x16 dotSigned(I32x16 sum, SignedBytes64 w, const int8_t* x) {
-  const __m256i four = fourBytes(x);
-  return {dotRegister(sum.lo, w.magnitude.lo, _mm256_sign_epi8(four, w.value.lo)),
-          dotRegister(sum.hi, w.magnitude.hi, _mm256_sign_epi8(four, w.value.hi))};
+inline I32x16 dotQuad(I32x16 sum, SignedBytes64 w, Quad x) {
+  return {dotRegister(sum.lo, w.magnitude.lo, _mm256_sign_epi8(x.v, w.value.lo)),
+          dotRegister(sum.hi, w.magnitude.hi, _mm256_sign_epi8(x.v, w.value.hi))};
 }
 
 }  // namespace td::TD_ISA

@@ -19,6 +19,10 @@ struct Bytes64 {
 struct SignedBytes64 {
   __m512i raised;
 };
+// The same four int8 for all lanes.
+struct Quad {
+  __m512i v;
+};
 
 inline __mmask16 laneMask(int n) {
   return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u);
@@ -138,6 +142,14 @@ inline void storeInt8First(int8_t* p, I32x16 a, int n) {
 inline Bytes64 load64(const uint8_t* p) {
   return {_mm512_loadu_si512(p)};
 }
+// Bytes 16 N .. 16 N + 15, one per lane.
+template <int N>
+inline I32x16 bytesOfQuarter(Bytes64 a) {
+  return {_mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(a.v, N))};
+}
+inline Bytes64 lowSixBits(Bytes64 a) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi8(63))};
+}
 inline Bytes64 lowNibbles(Bytes64 a) {
   return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))};
 }
@@ -160,19 +172,19 @@ inline SignedBytes64 asSigned(Bytes64 a) {
   return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))};
 }
 
-inline __m512i fourBytes(const int8_t* x) {
+inline Quad quad(const int8_t* x) {
   int32_t word;
   memcpy(&word, x, sizeof word);
-  return _mm512_set1_epi32(word);
+  return {_mm512_set1_epi32(word)};
 }
-inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) {
-  return {_mm512_dpbusd_epi32(sum.v, w.v, fourBytes(x))};
+inline I32x16 dotQuad(I32x16 sum, Bytes64 w, Quad x) {
+  return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)};
 }
-inline I32x16 signedStart(int32_t sumOfX) {
-  return broadcastInt(-128 * sumOfX);
+inline I32x16 signedStart(I32x16 minusSumOfX) {
+  return shiftLeft<7>(minusSumOfX);
 }
-inline I32x16 dotSigned(I32x16 sum, SignedBytes64 w, const int8_t* x) {
-  return {_mm512_dpbusd_epi32(sum.v, w.raised, fourBytes(x))};
+inline I32x16 dotQuad(I32x16 sum, SignedBytes64 w, Quad x) {
+  return {_mm512_dpbusd_epi32(sum.v, w.raised, x.v)};
 }
 
 }  // namespace td::TD_ISA

@@ -17,7 +17,13 @@ struct I32x16 {
 struct Bytes64 {
   uint8_t v[64];
 };
-using SignedBytes64 = Bytes64;
+struct SignedBytes64 {
+  uint8_t v[64];  // int8, as bits
+};
+// The same four int8 for all lanes.
+struct Quad {
+  int8_t v[4];
+};
 
 template <class F>
 inline F32x16 eachF(F f) {
@@ -163,6 +169,14 @@ inline Bytes64 load64(const uint8_t* p) {
   memcpy(r.v, p, 64);
   return r;
 }
+// Bytes 16 N .. 16 N + 15, one per lane.
+template <int N>
+inline I32x16 bytesOfQuarter(Bytes64 a) {
+  return eachI([&](int r) { return int32_t{a.v[16 * N + r]}; });
+}
+inline Bytes64 lowSixBits(Bytes64 a) {
+  return eachB([&](int i) { return a.v[i] & 63; });
+}
 inline Bytes64 lowNibbles(Bytes64 a) {
   return eachB([&](int i) { return a.v[i] & 15; });
 }
@@ -178,23 +192,30 @@ inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return eachB([&](int i) { return a.v[i] | b.v[i]; });
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
-  return a;
+  SignedBytes64 r;
+  memcpy(r.v, a.v, 64);
+  return r;
 }
 
+inline Quad quad(const int8_t* x) {
+  return {{x[0], x[1], x[2], x[3]}};
+}
 // Lane r gains the sum over j < 4 of w[4r + j] * x[j].
-inline I32x16 dotUnsigned(I32x16 sum, Bytes64 w, const int8_t* x) {
-  return eachI([&](int r) {
-    return sum.v[r] + w.v[4 * r] * x[0] + w.v[4 * r + 1] * x[1] + w.v[4 * r + 2] * x[2] + w.v[4 * r + 3] * x[3];
-  });
-}
-// The same for int8 weights. A sum starts from signedStart(sum of all x that it will meet).
-inline I32x16 signedStart(int32_t) {
-  return broadcastInt(0);
-}
-inline I32x16 dotSigned(I32x16 sum, SignedBytes64 w, const int8_t* x) {
+inline I32x16 dotQuad(I32x16 sum, Bytes64 w, Quad x) {
   return eachI([&](int r) {
     int32_t s = sum.v[r];
-    for (int j = 0; j < 4; ++j) s += static_cast<int8_t>(w.v[4 * r + j]) * x[j];
+    for (int j = 0; j < 4; ++j) s += w.v[4 * r + j] * x.v[j];
+    return s;
+  });
+}
+// The same for int8 weights. A sum starts from signedStart(minus the sum of all x that it will meet).
+inline I32x16 signedStart(I32x16) {
+  return broadcastInt(0);
+}
+inline I32x16 dotQuad(I32x16 sum, SignedBytes64 w, Quad x) {
+  return eachI([&](int r) {
+    int32_t s = sum.v[r];
+    for (int j = 0; j < 4; ++j) s += static_cast<int8_t>(w.v[4 * r + j]) * x.v[j];
     return s;
   });
 }

@@ -61,9 +61,9 @@ int checkSums(const Act8Block& block) {
     if (i < 16) firstSum += block.quants[i];
     largest = std::max(largest, std::abs(block.quants[i]));
   }
-  EXPECT_EQ(sum, block.sum);
-  EXPECT_EQ(firstSum, block.firstSum);
-  EXPECT_EQ(block.scale * static_cast<float>(block.sum), block.scaledSum);
+  EXPECT_EQ(-sum, block.minusSum);
+  EXPECT_EQ(-firstSum, block.minusFirstSum);
+  EXPECT_EQ(block.scale * static_cast<float>(sum), block.scaledSum);
   return largest;
 }
 

@@ -1,0 +1,103 @@
+// What the matmul kernels of quantised weights share: y[r] = sum over blocks of (integer dot product) * (weight scale *
+// activation scale), plus the format's minimum times the sum of the activations. The dot products are exact, so that
+// the tricks of an instruction set do not show; each block ends in one fused multiply-add per term, in the order of the
+// blocks, and then of the rests (core/activation.h).
+//
+// A format brings its unit (one tile: weights of 32 or 256 columns), and how N tokens' activations are multiplied with
+// the tiles of G row groups, or one token's with one block of 32 of them.
+#pragma once
+
+#include "cpu/matmul_skeleton.h"
+
+namespace td::TD_ISA {
+
+constexpr int kQuantizedTokens = TD_LEVEL == 2 ? 6 : 4;
+
+inline const uint16_t* halves(const uint8_t* p) {
+  return reinterpret_cast<const uint16_t*>(p);
+}
+
+// Tiles of G row groups, `stride` bytes apart; x[n] is a token's activations from the tile's first column on.
+template <int G, int N>
+struct TileTimesTokens {
+  const uint8_t* tile;
+  int64_t stride;
+  const Act8Block* const (&x)[N];
+  F32x16 (&sum)[G][N];
+
+  const uint8_t* of(int g) const { return tile + g * stride; }
+
+  // Every dot product with block `at` of the activations starts from what `first` says of that block.
+  template <class First>
+  [[gnu::always_inline]] void start(I32x16 (&dots)[G][N], int at, First first) const {
+    for (int n = 0; n < N; ++n) {
+      const I32x16 value = first(x[n][at]);
+      for (int g = 0; g < G; ++g) dots[g][n] = value;
+    }
+  }
+
+  // Adds columns 4 * from .. 4 * to of block `at`; weights(g, i) are four columns, from 4 * i on, by the rows of group g.
+  template <class Weights>
+  [[gnu::always_inline]] void addColumns(I32x16 (&dots)[G][N], int at, int from, int to, Weights weights) const {
+    for (int i = from; i < to; ++i) {
+      decltype(weights(0, 0)) w[G];
+      for (int g = 0; g < G; ++g) w[g] = weights(g, i);
+      for (int n = 0; n < N; ++n) {
+        const Quad four = quad(x[n][at].quants + 4 * i);
+        for (int g = 0; g < G; ++g) dots[g][n] = dotQuad(dots[g][n], w[g], four);
+      }
+    }
+  }
+
+  // sum += dot * (scale * the activations' scale); scale(g) is that of the rows of group g.
+  template <class Scale>
+  [[gnu::always_inline]] void addScaled(const I32x16 (&dots)[G][N], int at, Scale scale) const {
+    F32x16 scales[G];
+    for (int g = 0; g < G; ++g) scales[g] = scale(g);
+    for (int n = 0; n < N; ++n) {
+      const F32x16 xScale = broadcast(x[n][at].scale);
+      for (int g = 0; g < G; ++g) sum[g][n] = mulAdd(toFloat(dots[g][n]), mul(scales[g], xScale), sum[g][n]);
+    }
+  }
+};
+
+// A format for the skeleton: all tiles of the row groups in their order, then each token's rests.
+template <class Weights>
+struct Quantized {
+  static constexpr int64_t tileBytes = Weights::tileBytes;
+  static constexpr int kMostTokens = kQuantizedTokens;
+
+  template <int G, int N>
+  [[gnu::always_inline]] static void multiply(const TileRun& w, const TokenRun& tokens, F32x16 (&sum)[G][N]) {
+    const Act8Block* x[N];
+    for (int n = 0; n < N; ++n) x[n] = reinterpret_cast<const Act8Block*>(tokens.x + n * tokens.rowBytes);
+    for (int64_t k = 0; k < w.blocks; ++k) {
+      Weights::tile(TileTimesTokens<G, N>{w.tiles + k * tileBytes, w.groupBytes, x, sum});
+      for (int n = 0; n < N; ++n) x[n] += Weights::actBlocks;
+    }
+    for (int n = 0; n < N; ++n) {
+      F32x16 one[G][1];
+      for (int g = 0; g < G; ++g) one[g][0] = sum[g][n];
+      addRests(w, reinterpret_cast<const Act8Rest*>(x[n]), one);  // they lie behind the last block
+      for (int g = 0; g < G; ++g) sum[g][n] = one[g][0];
+    }
+  }
+
+ private:
+  // A function of its own, because it wants the registers for itself.
+  template <int G>
+  [[gnu::noinline]] static void addRests(const TileRun& w, const Act8Rest* rests, F32x16 (&sum)[G][1]) {
+    F32x16 inRegisters[G][1];
+    for (int g = 0; g < G; ++g) inRegisters[g][0] = sum[g][0];
+    for (const Act8Rest *rest = rests, *end = rests + Act8Row(w.columns).rests; rest < end; ++rest) {
+      const auto index = static_cast<uint32_t>(rest->index);
+      const uint8_t* tile = w.tiles + index / Weights::actBlocks * tileBytes;
+      const Act8Block* const block[1] = {&rest->block};
+      Weights::block(TileTimesTokens<G, 1>{tile, w.groupBytes, block, inRegisters},
+                     static_cast<int>(index % Weights::actBlocks));
+    }
+    for (int g = 0; g < G; ++g) sum[g][0] = inRegisters[g][0];
+  }
+};
+
+}  // namespace td::TD_ISA
