@@ -274,6 +274,18 @@ int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_
   });
 }
 
+int64_t td_buffer_publish(int64_t buffer, int64_t offset, int32_t value) {
+  return guarded([&]() -> int64_t {
+    const auto held = bufferOf(buffer);
+    checkRange(*held->buffer, offset, sizeof value);
+    if (offset % 4 != 0) fail(TD_INVALID_ARGUMENT, "offset %lld is no multiple of 4", static_cast<long long>(offset));
+    if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
+    auto* const word = reinterpret_cast<int32_t*>(held->buffer->data() + offset);
+    std::atomic_ref(*word).store(value, std::memory_order_release);
+    return 0;
+  });
+}
+
 int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
                        int64_t bufferOffset, int32_t targetType, int32_t layout) {
   return guarded([&]() -> int64_t {
@@ -283,9 +295,12 @@ int64_t td_tensor_load(int64_t file, int64_t fileOffset, int32_t type, int64_t r
     checkLayout(layout);
     const Format& format = formatOf(type);
     checkBlocks(format, columns);
-    if (targetType != type && !(targetType == TD_F32 && layout == TD_PLAIN)) {
-      fail(TD_INVALID_ARGUMENT, "%s cannot be loaded as %s in layout %d", typeName(type).c_str(),
-           typeName(targetType).c_str(), layout);
+    const bool possible = targetType == type || (targetType == TD_F32 && layout == TD_PLAIN) ||
+                          (type == TD_F16 && targetType == TD_BF16 && layout == TD_TILES);
+    if (!possible) {
+      fail(TD_INVALID_ARGUMENT,
+           "%s cannot be loaded as %s in layout %d; possible: the same type, F32 in plain layout, F16 as BF16 in tiles",
+           typeName(type).c_str(), typeName(targetType).c_str(), layout);
     }
     checkRange(*held->buffer, bufferOffset,
                matrixBytes(formatOf(targetType), static_cast<td_layout>(layout), rows, columns));
@@ -366,6 +381,10 @@ int32_t td_op_signal(int64_t program, int32_t event) {
 
 int32_t td_op_wait(int64_t program, int32_t event) {
   return withProgram(program, [&](Program& p) { return p.wait(event); });
+}
+
+int32_t td_op_await(int64_t program, int32_t word, int32_t value) {
+  return withProgram(program, [&](Program& p) { return p.await(word, value); });
 }
 
 int32_t td_op_embedding(int64_t program, int32_t table, int32_t ids, int32_t out) {

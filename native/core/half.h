@@ -44,4 +44,14 @@ namespace td {
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+// floatToBf16(halfToFloat(half)), without a branch, so that compilers vectorise loops of it. A factor brings the half's
+// exponent, subnormal or not, to where float32 has it; only infinity and NaN need more than that.
+[[gnu::always_inline]] inline uint16_t halfToBf16(uint16_t half) {
+  const uint32_t magnitude = half & 0x7fffu;
+  const uint32_t finite = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude << 13) * 0x1p112f);
+  const uint32_t rounded = (finite + 0x7fffu + ((finite >> 16) & 1u)) >> 16;
+  const uint32_t special = 0x7f80u | (magnitude & 0x3ffu) >> 3 | (magnitude > 0x7c00u ? 64u : 0u);
+  return static_cast<uint16_t>((half & 0x8000u) | (magnitude >= 0x7c00u ? special : rounded));
+}
+
 }  // namespace td

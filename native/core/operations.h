@@ -48,6 +48,10 @@ struct Signal {
 struct Wait {
   int event;
 };
+struct Await {
+  Tensor word;
+  int32_t value;
+};
 struct Embedding {
   Tensor table, ids, out;
 };
@@ -106,9 +110,9 @@ struct Pick {
 
 }  // namespace op
 
-using Operation = std::variant<op::Signal, op::Wait, op::Embedding, op::RmsNorm, op::Encode, op::MatMul, op::RopeAngles,
-                               op::Rope, op::StoreKv, op::Attention, op::Gated, op::Add, op::Gather, op::Copy,
-                               op::Adjust, op::Select, op::Pick>;
+using Operation = std::variant<op::Signal, op::Wait, op::Await, op::Embedding, op::RmsNorm, op::Encode, op::MatMul,
+                               op::RopeAngles, op::Rope, op::StoreKv, op::Attention, op::Gated, op::Add, op::Gather,
+                               op::Copy, op::Adjust, op::Select, op::Pick>;
 
 // An operation in its place.
 struct ProgramEntry {

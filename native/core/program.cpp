@@ -1,6 +1,7 @@
 #include "core/program.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/activation.h"
 
@@ -198,6 +199,13 @@ int32_t Program::wait(int32_t event) {
   if (!signalled_[static_cast<size_t>(event)])
     fail(TD_INVALID_ARGUMENT, "wait: event %d is not signalled by an earlier operation", event);
   return append(op::Wait{event}, {});
+}
+
+int32_t Program::await(int32_t word, int32_t value) {
+  op::Await o{operand(word, TD_I32, "await: word"), value};
+  requireOneRow(o.word, 1, "await: word");
+  if (value < 0) fail(TD_INVALID_ARGUMENT, "await: value %d is negative", value);
+  return append(o, {std::numeric_limits<int32_t>::max()});
 }
 
 int32_t Program::embedding(int32_t table, int32_t ids, int32_t out) {

@@ -27,6 +27,7 @@ class Program final : public Object {
 
   int32_t signal(int32_t event);
   int32_t wait(int32_t event);
+  int32_t await(int32_t word, int32_t value);
   int32_t embedding(int32_t table, int32_t ids, int32_t out);
   int32_t rmsNorm(int32_t x, int32_t weight, int32_t out, double epsilon);
   int32_t encode(int32_t x, int32_t out);

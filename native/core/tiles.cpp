@@ -3,21 +3,86 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "core/status.h"
 
 namespace td {
 namespace {
 
-// Copies field by field; the units of 16 rows come to lie side by side.
+// Sixteen bytes of units, in which the compiler knows the unpack (zip) instructions of every processor.
 template <class Unit>
-void interleave(const uint8_t* const* rows, int count, int64_t at, int units, uint8_t* out) {
-  for (int unit = 0; unit < units; ++unit) {
+struct Lanes {
+  static constexpr int kCount = 16 / static_cast<int>(sizeof(Unit));
+  typedef Unit Vector __attribute__((vector_size(16)));
+
+  template <int... Lane>
+  static void zip(Vector a, Vector b, Vector& low, Vector& high, std::integer_sequence<int, Lane...>) {
+    low = __builtin_shufflevector(a, b, (Lane % 2 * kCount + Lane / 2)...);
+    high = __builtin_shufflevector(a, b, (Lane % 2 * kCount + kCount / 2 + Lane / 2)...);
+  }
+
+  // A square of units, rows to columns. Zipping the first half of the rows with the second takes the top bit of a
+  // unit's index (row, column) to the bottom; after as many rounds as a row's index has bits, the two are exchanged.
+  static void transpose(Vector* square) {
+    for (int round = 1; round < kCount; round *= 2) {
+      Vector zipped[kCount];
+      for (int i = 0; i < kCount / 2; ++i) {
+        zip(square[i], square[i + kCount / 2], zipped[2 * i], zipped[2 * i + 1],
+            std::make_integer_sequence<int, kCount>());
+      }
+      for (int i = 0; i < kCount; ++i) square[i] = zipped[i];
+    }
+  }
+};
+
+// Copies units [first, units) of the rows one by one; they come to lie side by side.
+template <class Unit>
+[[gnu::always_inline]] inline void interleaveEach(const uint8_t* const* rows, int count, int64_t at, int64_t first, int64_t units, uint8_t* out) {
+  constexpr int64_t kBytes = sizeof(Unit);
+  for (int64_t unit = first; unit < units; ++unit) {
     for (int row = 0; row < count; ++row) {
       Unit value;
-      memcpy(&value, rows[row] + at + unit * static_cast<int>(sizeof(Unit)), sizeof value);
-      memcpy(out + (unit * kTileRows + row) * static_cast<int>(sizeof(Unit)), &value, sizeof value);
+      memcpy(&value, rows[row] + at + unit * kBytes, sizeof value);
+      memcpy(out + (unit * kTileRows + row) * kBytes, &value, sizeof value);
     }
+  }
+}
+
+// The same for a whole run of units, by squares where there are 16 rows. A last square that is not full is made all the
+// same if the rows have `readable` bytes from `at` on.
+template <class Unit>
+void interleave(const uint8_t* const* rows, int count, int64_t at, int64_t units, int64_t readable, uint8_t* out) {
+  using Square = Lanes<Unit>;
+  using Vector = typename Square::Vector;
+  constexpr int64_t kBytes = sizeof(Unit);
+  int64_t unit = 0;
+  if (count == kTileRows) {
+    while (units - unit > Square::kCount / 4 && unit * kBytes + 16 <= readable) {
+      const int64_t full = std::min<int64_t>(Square::kCount, units - unit);
+      for (int row = 0; row < kTileRows; row += Square::kCount) {
+        Vector square[Square::kCount];
+        for (int i = 0; i < Square::kCount; ++i) memcpy(&square[i], rows[row + i] + at + unit * kBytes, 16);
+        Square::transpose(square);
+        uint8_t* to = out + (unit * kTileRows + row) * kBytes;
+        for (int i = 0; i < full; ++i) memcpy(to + i * kTileRows * kBytes, &square[i], 16);
+      }
+      unit += full;
+    }
+    return interleaveEach<Unit>(rows, kTileRows, at, unit, units, out);  // unrolled
+  }
+  interleaveEach<Unit>(rows, count, at, unit, units, out);
+}
+
+void interleave(const Field& field, const uint8_t* const* rows, int count, int64_t at, int64_t units, int64_t readable,
+                uint8_t* out) {
+  switch (field.unit) {
+    case 1:
+      return interleave<uint8_t>(rows, count, at, units, readable, out);
+    case 2:
+      return interleave<uint16_t>(rows, count, at, units, readable, out);
+    default:
+      return interleave<uint32_t>(rows, count, at, units, readable, out);
   }
 }
 
@@ -48,36 +113,28 @@ void packTiles(const Format& format, const uint8_t* plain, int64_t stride, int r
   if (rows < kTileRows) memset(tiles, 0, static_cast<size_t>(blocks * tileBytes(format)));
 
   // Only an odd row of BF16 ends inside a block: its last pair is read from a padded copy.
-  uint8_t padded[kTileRows][4] = {};
-  const uint8_t* paddedStarts[kTileRows];
-  const int64_t wholeBlocks = columns / format.blockElements;
-
-  for (int64_t block = 0; block < blocks; ++block) {
-    int64_t at = (firstBlock + block) * format.blockBytes;
-    const uint8_t* const* from = starts;
-    if (firstBlock + block >= wholeBlocks) {
-      for (int row = 0; row < rows; ++row) {
-        memcpy(padded[row], starts[row] + at, static_cast<size_t>(plainRowBytes(format, columns) - at));
-        paddedStarts[row] = padded[row];
-      }
-      from = paddedStarts;
-      at = 0;
-    }
-    uint8_t* tile = tiles + block * tileBytes(format);
-    for (const Field& field : format.fields) {
-      uint8_t* out = tile + field.offset * kTileRows;
-      switch (field.unit) {
-        case 1:
-          interleave<uint8_t>(from, rows, at + field.offset, field.count, out);
-          break;
-        case 2:
-          interleave<uint16_t>(from, rows, at + field.offset, field.count, out);
-          break;
-        default:
-          interleave<uint32_t>(from, rows, at + field.offset, field.count, out);
-          break;
+  const int64_t wholeBlocks = std::min(blocks, columns / format.blockElements - firstBlock);
+  const int64_t at = firstBlock * format.blockBytes;
+  if (format.fields.size() == 1) {  // then the blocks of a row are one run of units
+    const Field& field = format.fields[0];
+    interleave(field, starts, rows, at, wholeBlocks * field.count, wholeBlocks * format.blockBytes, tiles);
+  } else {
+    for (int64_t block = 0; block < wholeBlocks; ++block) {
+      uint8_t* const tile = tiles + block * tileBytes(format);
+      for (const Field& field : format.fields) {
+        interleave(field, starts, rows, at + block * format.blockBytes + field.offset, field.count,
+                   format.blockBytes - field.offset, tile + field.offset * kTileRows);
       }
     }
+  }
+  if (wholeBlocks < blocks) {
+    uint8_t padded[kTileRows][4] = {};
+    const int64_t last = at + wholeBlocks * format.blockBytes;
+    for (int row = 0; row < rows; ++row) {
+      memcpy(padded[row], starts[row] + last, static_cast<size_t>(plainRowBytes(format, columns) - last));
+      starts[row] = padded[row];
+    }
+    interleave(format.fields[0], starts, rows, 0, 1, 4, tiles + wholeBlocks * tileBytes(format));
   }
 }
 

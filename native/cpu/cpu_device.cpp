@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "core/file.h"
+#include "core/half.h"
 #include "core/program.h"
 #include "core/tiles.h"
 #include "cpu/cpu_operation.h"
@@ -53,29 +54,14 @@ class FileWindow final : public Buffer {
   int64_t bytes_;
 };
 
-// The first failure among chunks that run on several threads.
-class FirstFailure {
- public:
-  template <class Body>
-  void guard(Body body) {
-    if (failed_.load(std::memory_order_relaxed)) return;
-    try {
-      body();
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      failed_.store(true, std::memory_order_relaxed);
-    }
-  }
-  void rethrow() {
-    if (failure_) std::rethrow_exception(failure_);
-  }
+// What a piece of a matrix is read into before it is laid out: it stays in a core's own cache on the way.
+constexpr int64_t kStagingBytes = int64_t{256} << 10;
 
- private:
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  std::exception_ptr failure_;
-};
+// Of rows of f16, in place.
+void convertToBf16(uint8_t* halves, int64_t count) {
+  auto* values = reinterpret_cast<uint16_t*>(halves);
+  for (int64_t i = 0; i < count; ++i) values[i] = halfToBf16(values[i]);
+}
 
 }  // namespace
 
@@ -136,45 +122,34 @@ void CpuDevice::read(const Buffer& buffer, int64_t offset, void* destination, in
   if (buffer.file() != nullptr) buffer.file()->checkUnchanged();
 }
 
-// Row groups in parallel, about a megabyte at a time: read into the worker's own staging memory, then laid out in the
-// buffer.
 void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, Buffer& buffer,
                      int64_t bufferOffset, int32_t targetType, td_layout layout) {
-  constexpr int64_t kPieceBytes = int64_t{1} << 20;
   const Format& format = formatOf(type);
   const int64_t rowBytes = plainRowBytes(format, columns);
-  const int64_t blocks = blocksPerRow(format, columns);
-  const int64_t groups = rowGroups(rows);
-  const int64_t perPiece = std::max<int64_t>(1, kPieceBytes / (kTileRows * rowBytes));
-  const int64_t pieces = (groups + perPiece - 1) / perPiece;
   uint8_t* const target = buffer.data() + bufferOffset;
-  std::vector<std::vector<uint8_t>> staging(static_cast<size_t>(pool_.threads()));
-  FirstFailure failure;
-  parallelFor(pool_, pieces, [&](int64_t piece, int worker) {
-    failure.guard([&] {
-      const int64_t first = piece * perPiece * kTileRows;
-      const int64_t count = std::min(rows - first, perPiece * kTileRows);
-      if (targetType == type && layout == TD_PLAIN) {
-        file.read(fileOffset + first * rowBytes, count * rowBytes, target + first * rowBytes);
-        return;
-      }
-      std::vector<uint8_t>& bytes = staging[static_cast<size_t>(worker)];
-      bytes.resize(static_cast<size_t>(perPiece * kTileRows * rowBytes));
-      file.read(fileOffset + first * rowBytes, count * rowBytes, bytes.data());
+  if (targetType == type && layout == TD_PLAIN) return file.read(fileOffset, rows * rowBytes, target);
+  const Format& targetFormat = formatOf(targetType);
+  const int64_t blocks = blocksPerRow(targetFormat, columns);
+  const int64_t rowsAtOnce = std::max<int64_t>(1, kStagingBytes / (kTileRows * rowBytes)) * kTileRows;
+  const auto staging = std::make_unique_for_overwrite<uint8_t[]>(
+      static_cast<size_t>(std::min(rows, rowsAtOnce) * rowBytes));
+  for (int64_t first = 0; first < rows; first += rowsAtOnce) {
+    const int64_t count = std::min(rows - first, rowsAtOnce);
+    file.read(fileOffset + first * rowBytes, count * rowBytes, staging.get());
+    if (layout == TD_PLAIN) {
       for (int64_t row = 0; row < count; ++row) {
-        if (layout == TD_TILES && row % kTileRows != 0) continue;
-        const uint8_t* from = bytes.data() + row * rowBytes;
-        if (layout == TD_TILES) {
-          const int inGroup = static_cast<int>(std::min<int64_t>(kTileRows, count - row));
-          packTiles(format, from, rowBytes, inGroup, columns, 0, blocks,
-                    target + (first + row) / kTileRows * blocks * tileBytes(format));
-        } else {
-          decodeRow(format, TD_PLAIN, from, columns, 0, reinterpret_cast<float*>(target) + (first + row) * columns);
-        }
+        decodeRow(format, TD_PLAIN, staging.get(), columns, row,
+                  reinterpret_cast<float*>(target) + (first + row) * columns);
       }
-    });
-  });
-  failure.rethrow();
+      continue;
+    }
+    if (targetType != type) convertToBf16(staging.get(), count * columns);
+    for (int64_t row = 0; row < count; row += kTileRows) {
+      packTiles(targetFormat, staging.get() + row * rowBytes, rowBytes,
+                static_cast<int>(std::min<int64_t>(kTileRows, count - row)), columns, 0, blocks,
+                target + (first + row) / kTileRows * blocks * tileBytes(targetFormat));
+    }
+  }
 }
 
 std::unique_ptr<Executable> CpuDevice::compile(const Program& program) {

@@ -31,6 +31,7 @@ WorkNeed pickWork(int64_t rows, int64_t vocabulary);
 class CpuOperation {
  public:
   virtual ~CpuOperation() = default;
+  // Asked before every pass, so that an operation can go on until something has happened.
   virtual int passes() const { return 1; }
   // Prepares a pass over `rows` rows (at least 1) and returns its number of chunks. Throws Failure for values out of
   // range.
@@ -61,6 +62,7 @@ const uint16_t* kvBlock(const CachedTokens& tokens, int64_t token, int64_t index
 // The token's position, checked.
 int64_t positionOf(const CachedTokens& tokens, int64_t token);
 
+std::unique_ptr<CpuOperation> makeAwait(const op::Await& operation);
 // Several matmuls, each of which may join each other, are one pass over all their chunks: queries, keys and values, or
 // gate and up, wait for one another once instead of three times or twice.
 std::unique_ptr<CpuOperation> makeMatMuls(std::span<const op::MatMul> operations, const CpuTarget& target);

@@ -140,6 +140,8 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
         using Kind = std::decay_t<decltype(o)>;
         if constexpr (std::is_same_v<Kind, op::Signal> || std::is_same_v<Kind, op::Wait>) {
           return nullptr;
+        } else if constexpr (std::is_same_v<Kind, op::Await>) {
+          return makeAwait(o);
         } else if constexpr (std::is_same_v<Kind, op::MatMul>) {
           return makeMatMuls({&o, 1}, target);
         } else if constexpr (std::is_same_v<Kind, op::Attention>) {

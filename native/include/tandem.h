@@ -38,7 +38,8 @@ enum td_status {
   TD_NOT_FINITE = 5,       /* NaN or infinity among the logits */
   TD_IO = 6,               /* the operating system refused a file */
   TD_UNSUPPORTED = 7,      /* a type, an instruction set or a device that this build does not have */
-  TD_INTERNAL = 8          /* a defect of Tandem */
+  TD_INTERNAL = 8,         /* a defect of Tandem */
+  TD_INTERRUPTED = 9       /* what a run awaited will not come: see td_op_await() */
 };
 
 /* Element types; those of weights have GGUF's identifiers. */
@@ -164,10 +165,15 @@ int64_t td_buffer_close(int64_t buffer);
 int64_t td_buffer_address(int64_t buffer);
 int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int64_t bytes);
 int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_t bytes);
+/* Writes an int32 for td_op_await(): atomically, and after all that this thread has written, or has seen written. The
+ * offset is a multiple of 4. */
+int64_t td_buffer_publish(int64_t buffer, int64_t offset, int32_t value);
 
 /* Reads a weight matrix from a file into a buffer: the same type in `layout`, or converted to TD_F32 in plain layout
- * (vectors: norms, biases). Works in parallel on the device's threads, each with some rows' worth of memory (about a
- * MiB). A matrix that does not lie in the file, or does not fit the buffer, is refused before anything is written. */
+ * (vectors: norms, biases), or TD_F16 rounded to TD_BF16 in tiles (--fast-f16). Works on the calling thread, with some
+ * rows' worth of memory (256 KiB, or 16 rows), beside whatever the device runs; several threads may load parts of a
+ * matrix, cut at multiples of 16 rows. A matrix that does not lie in the file, or does not fit the buffer, is refused
+ * before anything is written. */
 int64_t td_tensor_load(int64_t file, int64_t file_offset, int32_t type, int64_t rows, int64_t columns, int64_t buffer,
                        int64_t buffer_offset, int32_t target_type, int32_t layout);
 
@@ -209,6 +215,11 @@ int32_t td_program_pace(int64_t program, int64_t minimum_nanos);
 
 int32_t td_op_signal(int64_t program, int32_t event);
 int32_t td_op_wait(int64_t program, int32_t event);
+
+/* Waits until an int32 in memory is `value` or more: how far the host has come with what the following operations read.
+ * td_buffer_publish() writes it, and only upwards; below 0 it says that the rest will not come, and the run fails with
+ * TD_INTERRUPTED. word: i32 [1, 1]. Does nothing in a run whose extent is 0. */
+int32_t td_op_await(int64_t program, int32_t word, int32_t value);
 
 /* Operations. Operands are indices of tensors; `-1` where one is optional. f32 unless said otherwise; R = the extent.
  */

@@ -204,6 +204,87 @@ TEST_F(ProgramRun, ManyStreamsPassAValueAround) {
   }
 }
 
+// ---- Awaiting the host --------------------------------------------------------------------------
+
+// A word that says how much of `loaded` is there; the program copies each part as soon as it may.
+TEST_F(ProgramRun, AwaitsWhatTheHostLoads) {
+  constexpr int kStages = 20;
+  const Buffer<int32_t> word(device_, 1);
+  const Buffer<float> loaded(device_, kStages), out(device_, kStages);
+  for (int stage = 0; stage < kStages; ++stage) {
+    const int64_t at = stage * 4;
+    ok(td_op_await(program_, tensorOf(program_, word, 1), stage + 1));
+    ok(td_op_copy(program_, ok(td_program_tensor(program_, loaded.handle(), at, TD_F32, TD_PLAIN, 1, 1)),
+                  ok(td_program_tensor(program_, out.handle(), at, TD_F32, TD_PLAIN, 1, 1))));
+  }
+  ok(td_program_finish(program_));
+  std::thread host([&] {
+    for (int stage = 0; stage < kStages; ++stage) {
+      std::this_thread::sleep_for(milliseconds(stage % 3));
+      loaded[stage] = static_cast<float>(stage + 1);
+      ok(td_buffer_publish(word.handle(), 0, stage + 1));
+    }
+  });
+  EXPECT_EQ(0, run()) << errorMessage();
+  for (int stage = 0; stage < kStages; ++stage) EXPECT_EQ(static_cast<float>(stage + 1), out[stage]);
+  host.join();
+  // What is there once is not waited for again; what goes beyond suffices.
+  word[0] = INT32_MAX;
+  out.fill(0);
+  EXPECT_EQ(0, run()) << errorMessage();
+  EXPECT_EQ(1, out[0]);
+}
+
+TEST_F(ProgramRun, WhatWillNotComeFailsTheRun) {
+  const Buffer<int32_t> word(device_, 1);
+  const Buffer<float> x(device_, 1), out(device_, 1);
+  ok(td_op_await(program_, tensorOf(program_, word, 1), 1));
+  copy(x, out);
+  ok(td_program_finish(program_));
+  x[0] = 1;
+  std::thread host([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    ok(td_buffer_publish(word.handle(), 0, -1));
+  });
+  EXPECT_TRUE(refused(run(), TD_INTERRUPTED, "will not come"));
+  host.join();
+  EXPECT_TRUE(refused(run(), TD_INTERRUPTED, "will not come")) << "the same again";
+  EXPECT_EQ(0, out[0]);
+  one_[0] = 0;
+  EXPECT_EQ(0, run()) << "nothing is computed, and nothing awaited: " << errorMessage();
+}
+
+TEST_F(ProgramRun, WhoAwaitsCanBeAborted) {
+  const Buffer<int32_t> word(device_, 1);
+  ok(td_op_await(program_, tensorOf(program_, word, 1), 1));
+  ok(td_program_finish(program_));
+  const Flag flag(td_flag_create());
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    ok(td_flag_set(flag));
+  });
+  const auto start = Clock::now();
+  EXPECT_EQ(-TD_ABORTED, run(flag));
+  EXPECT_GE(elapsedMillis(start), 20);
+  EXPECT_LT(elapsedMillis(start), 1000);
+  other.join();
+}
+
+TEST_F(ProgramRun, AwaitTakesOneWordOfTheComputeStream) {
+  const Buffer<int32_t> word(device_, 2);
+  const Buffer<float> x(device_, 1);
+  EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, word, 1), 1), TD_INVALID_ARGUMENT, "2 rows"));
+  EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, word, 2), 1), TD_INVALID_ARGUMENT, "2 columns"));
+  EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, x, 1), 1), TD_INVALID_ARGUMENT, "await: word"));
+  EXPECT_TRUE(refused(td_op_await(program_, 99, 1), TD_INVALID_ARGUMENT, "tensor 99"));
+  EXPECT_TRUE(refused(td_buffer_publish(word.handle(), 8, 1), TD_INVALID_ARGUMENT, "outside the buffer of 8 bytes"));
+  EXPECT_TRUE(refused(td_buffer_publish(word.handle(), 2, 1), TD_INVALID_ARGUMENT, "offset 2 is no multiple of 4"));
+  EXPECT_TRUE(refused(td_op_await(program_, tensorOf(program_, one_, 1), -1), TD_INVALID_ARGUMENT, "-1 is negative"));
+  on(copyStream());
+  ok(td_op_await(program_, tensorOf(program_, one_, 1), 1));
+  EXPECT_TRUE(refused(td_program_finish(program_), TD_INVALID_ARGUMENT, "copy stream"));
+}
+
 TEST_F(ProgramRun, WaitBeforeSignalIsRefused) {
   const int32_t event = ok(td_program_event(program_));
   EXPECT_TRUE(

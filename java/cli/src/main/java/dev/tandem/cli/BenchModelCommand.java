@@ -115,6 +115,7 @@ final class BenchModelCommand implements Callable<Integer> {
         Engine engine = Engine.load(opened, options, loading::update);
         AbortFlag flag = new AbortFlag();
         ProgressBar measuring = new ProgressBar(streams, "measuring")) {
+      engine.awaitLoaded();
       loading.hide();
       double loadSeconds = (System.nanoTime() - started) / 1e9;
       try (BenchModelRun first = new BenchModelRun(engine, flag, new Test(false, 1, 1, 0))) {

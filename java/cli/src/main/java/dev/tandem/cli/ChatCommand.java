@@ -76,9 +76,10 @@ final class ChatCommand implements Callable<Integer> {
     try (ProgressBar loading = new ProgressBar(streams, "loading", !quiet);
         TandemModel loaded = TandemModel.load(opened, engine, loading::update);
         Session session = loaded.newSession()) {
+      loaded.awaitLoaded(); // a bar and a line being typed do not go together
       loading.hide();
       SamplingOptions drawing = sampling.of(typed, loaded);
-      GenerationReport report = new GenerationReport(loaded, drawing, System.nanoTime() - started);
+      GenerationReport report = new GenerationReport(loaded, drawing, started);
       note(Optional.of(report.headline()));
       note(ChatArguments.warning(opened, template));
       ChatPrompts prompts = new ChatPrompts(template, loaded.tokenizer());

@@ -138,14 +138,13 @@ final class GenerateCommand implements Callable<Integer> {
     }
     started = System.nanoTime();
     try (ProgressBar loading = new ProgressBar(streams, "loading", !quiet);
-        TandemModel loaded = TandemModel.load(opened, engine, loading::update);
+        TandemModel loaded = TandemModel.load(opened, engine, loading::updateToTheEnd);
         Session session = loaded.newSession()) {
-      loading.hide();
       GenerationOptions options =
           new GenerationOptions(
               most, sampling.of(typed, loaded), sampling.ignoreEos(), stop, logProbs);
       GenerationReport report =
-          new GenerationReport(loaded, options.sampling(), openNanos + System.nanoTime() - started);
+          new GenerationReport(loaded, options.sampling(), started - openNanos);
       if (!quiet) {
         streams.note(report.headline());
       }

@@ -16,9 +16,9 @@ import java.util.Map;
  *
  * @param model what generates
  * @param sampling how it draws tokens
- * @param loadNanos how long it took to load
+ * @param startNanos {@link System#nanoTime()} when it began to load
  */
-record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNanos) {
+record GenerationReport(TandemModel model, SamplingOptions sampling, long startNanos) {
 
   private static final double NANOS = 1e9;
 
@@ -43,7 +43,7 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
   /** Speed, memory, and why it ended: one line. */
   String statistics(Generation generation) {
     return "load "
-        + Quantities.fixed(loadNanos / NANOS, 2)
+        + Quantities.fixed(loadSeconds(), 2)
         + " s | "
         + speeds("prompt", generation)
         + " | memory "
@@ -69,6 +69,11 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
         + reason(generation);
   }
 
+  /** Until all weights were there; the prompt may have been read meanwhile. */
+  private double loadSeconds() {
+    return (model.engine().loadedNanos() - startNanos) / NANOS;
+  }
+
   /** All of it, for programs. */
   Map<String, Object> document(
       String prompt,
@@ -78,7 +83,7 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long loadNa
       List<TokenProbabilities> probabilities,
       Generation generation) {
     Map<String, Object> timings = new LinkedHashMap<>();
-    timings.put("load_seconds", loadNanos / NANOS);
+    timings.put("load_seconds", loadSeconds());
     timings.put("first_token_seconds", generation.firstToken().toNanos() / NANOS);
     timings.put("prompt_tokens_per_second", generation.promptSpeed());
     timings.put("decode_seconds", generation.decode().toNanos() / NANOS);

@@ -96,6 +96,7 @@ final class LogitsCommand implements Callable<Integer> {
         Engine engine = Engine.load(opened, options, loading::update);
         ProgressBar computing = new ProgressBar(streams, "computing");
         AbortFlag flag = new AbortFlag()) {
+      engine.awaitLoaded();
       loading.hide();
       write(engine, tokens, tokens.length - rows, stepTokens, stepOutputs, flag, writer, computing);
     }

@@ -48,6 +48,15 @@ final class ProgressBar implements AutoCloseable {
     }
   }
 
+  /** The same, and the end takes the bar away. */
+  void updateToTheEnd(long done, long total) {
+    if (done < total) {
+      update(done, total);
+    } else {
+      hide();
+    }
+  }
+
   /** So much of the whole is done; shown now. */
   synchronized void show(long done, long total) {
     if (ended || total <= 0) {

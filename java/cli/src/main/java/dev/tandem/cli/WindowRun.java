@@ -88,6 +88,7 @@ final class WindowRun implements AutoCloseable {
     try {
       for (Model model : models) {
         engines.add(Engine.load(model, shape.options(options, windows), progress));
+        engines.getLast().awaitLoaded();
       }
     } catch (RuntimeException | Error e) {
       engines.forEach(Engine::close);

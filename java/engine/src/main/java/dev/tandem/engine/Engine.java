@@ -14,6 +14,7 @@ import dev.tandem.model.Model;
 import dev.tandem.model.graph.OperatorGraph;
 import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.Device;
+import dev.tandem.runtime.RuntimeFailure;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Objects;
@@ -50,6 +51,7 @@ public final class Engine implements AutoCloseable {
   private final KvCache cache;
   private final int kvTokens;
   private final MemoryNeed memory;
+  private final long readyNanos = System.nanoTime(); // but for the weights
 
   // The sequences of the step being put together, and how far each goes.
   private KvSequence[] pending = new KvSequence[8];
@@ -77,10 +79,12 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Loads a model.
+   * Begins to load a model. Steps can run at once: they wait for the weights that they need, layer
+   * by layer. What goes wrong with the file from here on fails them, and {@link #awaitLoaded}.
    *
+   * @param progress hears from the threads that load, until {@link #close} returns
    * @throws EngineException if it does not fit
-   * @throws dev.tandem.runtime.RuntimeFailure if the device or the file fails
+   * @throws RuntimeFailure if the device or the file fails
    */
   public static Engine load(Model model, EngineOptions options, WeightStore.Progress progress) {
     return load(model, options, HostResources.ofThisMachine().availableMemory(), progress);
@@ -92,7 +96,8 @@ public final class Engine implements AutoCloseable {
   static Engine load(
       Model model, EngineOptions options, OptionalLong available, WeightStore.Progress progress) {
     OperatorGraph graph = model.graph();
-    WeightStore weights = new WeightStore(model.file(), graph, options.weights());
+    WeightStore weights =
+        new WeightStore(model.file(), graph, options.weights(), options.fastF16());
     Device device = Device.open(options.device());
     try {
       MemoryNeed memory = memoryNeed(model, options, within(available, options), device, weights);
@@ -207,6 +212,26 @@ public final class Engine implements AutoCloseable {
     return device;
   }
 
+  /**
+   * Waits until all weights are loaded.
+   *
+   * @throws RuntimeFailure if they cannot be
+   */
+  public void awaitLoaded() {
+    weights.loading().await();
+  }
+
+  /** Whether all weights are loaded, so that steps wait for nothing. */
+  public boolean isLoaded() {
+    return weights.loading().isLoaded();
+  }
+
+  /** {@link System#nanoTime} when all was loaded and ready; now, if it is not. */
+  public long loadedNanos() {
+    long weightsEnded = weights.loading().endedNanos();
+    return weightsEnded - readyNanos > 0 ? weightsEnded : readyNanos;
+  }
+
   /** What this engine takes of the device's memory. */
   public MemoryNeed memory() {
     return memory;
@@ -300,7 +325,14 @@ public final class Engine implements AutoCloseable {
   public void run(AbortFlag flag) {
     requireOpen();
     step.seal();
-    compiled.run(flag);
+    try {
+      compiled.run(flag);
+    } catch (RuntimeFailure e) {
+      if (e.status() == RuntimeFailure.Status.INTERRUPTED) {
+        awaitLoaded(); // throws what went wrong
+      }
+      throw e;
+    }
     for (int i = 0; i < pendingCount; i++) {
       pending[i].advance(pendingTokens[i]);
     }

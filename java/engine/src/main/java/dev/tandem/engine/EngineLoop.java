@@ -237,9 +237,12 @@ final class EngineLoop {
   private void step() {
     try {
       assemble();
+      boolean measured = engine.isLoaded(); // else it waits, and says nothing of later ones
       long started = System.nanoTime();
       run();
-      scheduler.ran(System.nanoTime() - started);
+      if (measured) {
+        scheduler.ran(System.nanoTime() - started);
+      }
     } catch (RuntimeFailure e) {
       if (e.status() == RuntimeFailure.Status.ABORTED) {
         lastWasAborted = true; // those who did not ask for it are in the next step

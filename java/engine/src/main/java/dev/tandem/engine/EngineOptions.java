@@ -15,19 +15,29 @@ import java.util.OptionalInt;
  *     at most {@link #DEFAULT_KV_TOKENS}, as far as memory allows
  * @param stepTokens tokens that one step can take
  * @param stepOutputs rows of logits that one step can compute
+ * @param fastF16 keep F16 matrices as BF16: prompts are read several times as fast where the
+ *     processor multiplies bf16, with BF16's accuracy; for tiles only
  */
 public record EngineOptions(
     DeviceOptions device,
     WeightStore.Mode weights,
     OptionalInt kvTokens,
     int stepTokens,
-    int stepOutputs) {
+    int stepOutputs,
+    boolean fastF16) {
 
   public static final int DEFAULT_KV_TOKENS = 8192;
   public static final int DEFAULT_STEP_TOKENS = 512;
 
   /** So many generations run at the same time, if the cache has room for them; others wait. */
   public static final int DEFAULT_STEP_OUTPUTS = 16;
+
+  public EngineOptions {
+    if (fastF16 && weights != WeightStore.Mode.TILES) {
+      throw new IllegalArgumentException(
+          "fastF16 with weights " + weights + ": only TILES are converted while loading");
+    }
+  }
 
   /** The usual, on the CPU of this machine: a thread per core that this process may use. */
   public static EngineOptions ofThisMachine() {
@@ -41,18 +51,24 @@ public record EngineOptions(
         WeightStore.Mode.TILES,
         OptionalInt.empty(),
         DEFAULT_STEP_TOKENS,
-        DEFAULT_STEP_OUTPUTS);
+        DEFAULT_STEP_OUTPUTS,
+        false);
   }
 
   public EngineOptions withWeights(WeightStore.Mode mode) {
-    return new EngineOptions(device, mode, kvTokens, stepTokens, stepOutputs);
+    return new EngineOptions(device, mode, kvTokens, stepTokens, stepOutputs, fastF16);
   }
 
   public EngineOptions withKvTokens(int tokens) {
-    return new EngineOptions(device, weights, OptionalInt.of(tokens), stepTokens, stepOutputs);
+    return new EngineOptions(
+        device, weights, OptionalInt.of(tokens), stepTokens, stepOutputs, fastF16);
   }
 
   public EngineOptions withStep(int tokens, int outputs) {
-    return new EngineOptions(device, weights, kvTokens, tokens, outputs);
+    return new EngineOptions(device, weights, kvTokens, tokens, outputs, fastF16);
+  }
+
+  public EngineOptions withFastF16(boolean fast) {
+    return new EngineOptions(device, weights, kvTokens, stepTokens, stepOutputs, fast);
   }
 }

@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.LoggerFactory;
 
 /**
- * A model, loaded and ready. Sessions share it: each has its own place in the KV cache, and what
+ * A model, ready or about to be. Sessions share it: each has its own place in the KV cache, and what
  * they ask for at the same time is computed together, as far as the cache has room for all that
  * each may come to need ({@link GenerationOptions#maxTokens}); who does not fit waits. Safe for use
  * from many threads.
@@ -30,7 +30,8 @@ public final class TandemModel implements AutoCloseable {
   }
 
   /**
-   * Opens and loads a model file.
+   * Opens a model file and begins to load it. Generations can begin at once: they wait for the
+   * weights, layer by layer, and fail if those cannot be loaded; {@link #awaitLoaded} waits for all.
    *
    * @throws dev.tandem.model.gguf.ModelFormatException if the file is no such model
    * @throws EngineException if it does not fit into memory
@@ -40,7 +41,11 @@ public final class TandemModel implements AutoCloseable {
     return load(Model.open(file), options, (loaded, total) -> {});
   }
 
-  /** Loads a model that was opened before, and tells how far it is. */
+  /**
+   * Begins to load a model that was opened before.
+   *
+   * @param progress hears how far it is, from the threads that load
+   */
   public static TandemModel load(
       Model model, EngineOptions options, WeightStore.Progress progress) {
     Tokenizer tokenizer = Tokenizer.of(model.file().metadata());
@@ -63,6 +68,15 @@ public final class TandemModel implements AutoCloseable {
       engine.close();
       throw e;
     }
+  }
+
+  /**
+   * Waits until the whole model is loaded.
+   *
+   * @throws dev.tandem.runtime.RuntimeFailure if the file cannot be read, or has become shorter
+   */
+  public void awaitLoaded() {
+    engine.awaitLoaded();
   }
 
   public Model model() {

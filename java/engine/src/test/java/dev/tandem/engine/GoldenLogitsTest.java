@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -54,6 +55,30 @@ class GoldenLogitsTest {
       }
     }
     System.out.printf(Locale.ROOT, "%s  (at most %.1e)%n", line, golden.tolerance());
+  }
+
+  /** F16 weights that are kept as BF16 agree with F16's reference under BF16's tolerance. */
+  @Test
+  void fastF16AgreesLikeBf16() {
+    double tolerance = named("llama-untied-bf16").tolerance();
+    Golden golden = named("llama-untied-f16");
+    Model model = Model.open(golden.model());
+    for (String instructionSet : Runs.instructionSets()) {
+      EngineOptions fast = Runs.options(2, instructionSet).withFastF16(true);
+      try (Engine engine = Runs.load(model, fast)) {
+        double[][] ours = Runs.logits(engine, Golden.tokens());
+        Agreement agreement = Agreement.of(ours, golden.logits(), Golden.MARGIN);
+        String what = "fast-f16 " + instructionSet + ": " + agreement;
+        System.out.println(what);
+        assertTrue(agreement.error() <= tolerance, what);
+        assertEquals(0, agreement.wrongRows(), what);
+        assertTrue(agreement.error() > golden.tolerance(), "not converted at all: " + what);
+      }
+    }
+  }
+
+  private static Golden named(String name) {
+    return Golden.llamas().stream().filter(g -> g.name().equals(name)).findFirst().orElseThrow();
   }
 
   @ParameterizedTest

@@ -163,14 +163,16 @@ class GraphVariantsTest {
   void progressEndsWithAll() {
     List<Long> heard = new ArrayList<>();
     Model model = Model.open(file);
-    Engine.load(
+    try (Engine engine =
+        Engine.load(
             model,
-            Runs.options(1, Runs.instructionSets().getFirst()),
+            Runs.options(2, Runs.instructionSets().getFirst()),
             (loaded, total) -> {
               heard.add(loaded);
               assertTrue(loaded <= total);
-            })
-        .close();
+            })) {
+      engine.awaitLoaded();
+    }
     assertTrue(heard.size() > 10);
     assertArrayEquals(heard.stream().sorted().toArray(), heard.toArray());
     long total = model.graph().weights().stream().mapToLong(Weight::bytes).sum();

@@ -72,7 +72,7 @@ class MemoryTest {
       }
       DeviceOptions limited = DeviceOptions.cpu(1).withMemoryLimit(need);
       EngineOptions within =
-          new EngineOptions(limited, options.weights(), options.kvTokens(), 64, 4);
+          new EngineOptions(limited, options.weights(), options.kvTokens(), 64, 4, false);
       Runs.load(model, within).close();
       assertThrows(EngineException.class, () -> load(options, need - 1));
     }

@@ -41,8 +41,16 @@ final class Runs {
         .withStep(64, 64);
   }
 
+  /** A model with all its weights. */
   static Engine load(Model model, EngineOptions options) {
-    return Engine.load(model, options, (loaded, total) -> {});
+    Engine engine = Engine.load(model, options, (loaded, total) -> {});
+    try {
+      engine.awaitLoaded();
+      return engine;
+    } catch (RuntimeException e) {
+      engine.close();
+      throw e;
+    }
   }
 
   static Engine load(Model model, EngineOptions options, WeightStore.Mode mode) {

@@ -42,8 +42,19 @@ public final class DeviceBuffer implements AutoCloseable {
   }
 
   /**
-   * Reads a weight matrix from a file: the same type in a layout, or (vectors) converted to {@link
-   * ElementType#F32}.
+   * Writes an int32 that running programs await, after all that this thread has written or has seen
+   * written. Below 0 it fails those that wait.
+   *
+   * @param offset a multiple of 4
+   */
+  public void publish(long offset, int value) {
+    Calls.check(Native.td_buffer_publish(handle, offset, value));
+  }
+
+  /**
+   * Reads a weight matrix, or rows of one, from a file: the same type in a layout, or (vectors)
+   * converted to {@link ElementType#F32}, or F16 as {@link ElementType#BF16} in tiles. Works on the
+   * calling thread, also while programs run.
    *
    * @param offset where it goes in this buffer
    * @param fileOffset where it begins in the file

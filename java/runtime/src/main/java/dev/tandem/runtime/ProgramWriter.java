@@ -92,6 +92,14 @@ public final class ProgramWriter implements AutoCloseable {
     Calls.check(Native.td_op_wait(handle, event.index()));
   }
 
+  /**
+   * The following operations wait until an int32 is at least so much: see {@link
+   * DeviceBuffer#publish}.
+   */
+  public void await(Tensor word, int value) {
+    Calls.check(Native.td_op_await(handle, word.index(), value));
+  }
+
   public void embedding(Tensor table, Tensor ids, Tensor out) {
     Calls.check(Native.td_op_embedding(handle, table.index(), ids.index(), out.index()));
   }

@@ -19,7 +19,8 @@ public final class RuntimeFailure extends RuntimeException {
     NOT_FINITE,
     IO,
     UNSUPPORTED,
-    INTERNAL;
+    INTERNAL,
+    INTERRUPTED;
 
     private static final Status[] ALL = values();
 

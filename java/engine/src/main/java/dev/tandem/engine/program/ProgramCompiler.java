@@ -17,6 +17,7 @@ import dev.tandem.runtime.ProgramWriter.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,6 +47,7 @@ public final class ProgramCompiler {
   private final List<Consumer<Emitter>> steps = new ArrayList<>();
   private long kvLayerOffset;
   private int position; // of the operator being planned
+  private final Map<Value.Rows, Integer> awaitedStages = new EnumMap<>(Value.Rows.class);
   private long kernelBytes; // of the operation that needs most beside its operands
 
   /** Rows of elements in scratch memory. */
@@ -81,6 +83,7 @@ public final class ProgramCompiler {
     planAngles();
     for (position = 0; position < operators.size(); position++) {
       Operator operator = operators.get(position);
+      planAwait(operator);
       plan(operator);
       operator.inputs().stream().distinct().forEach(this::giveIfLast);
     }
@@ -195,6 +198,18 @@ public final class ProgramCompiler {
               StepEnd.select(e.program, e.step, logits);
             });
       }
+    }
+  }
+
+  /** Where an operator is the first that needs a stage of the weights. */
+  private void planAwait(Operator operator) {
+    int stage = weights.stage(operator);
+    Value.Rows rows = operator.output().rows();
+    // Every step has tokens; one without outputs reads no head, and waits for none.
+    int awaited = awaitedStages.getOrDefault(Value.Rows.TOKENS, 0);
+    if (stage > Math.max(awaited, awaitedStages.getOrDefault(rows, 0))) {
+      awaitedStages.put(rows, stage);
+      emit(rows, e -> e.program.await(e.loaded, stage));
     }
   }
 
@@ -352,6 +367,7 @@ public final class ProgramCompiler {
     private final DeviceBuffer scratch;
     private final DeviceBuffer logits;
     private final List<DeviceBuffer> memory;
+    private final Tensor loaded;
     private final ProgramWriter.CachedTokens cached;
     private final Map<ScratchArray, Tensor> arrays = new HashMap<>();
     private final Map<String, Tensor> declaredWeights = new HashMap<>();
@@ -370,6 +386,7 @@ public final class ProgramCompiler {
       this.logits = logits;
       this.memory = memory;
       this.step = stepBlock.operandsOf(program);
+      this.loaded = weights.declareLoaded(program);
       Tensor pool =
           program.tensor(
               kv, 0, ElementType.F16, Layout.PLAIN, kvBlocks, kvBlockBytes(graph) / Short.BYTES);

@@ -14,6 +14,8 @@ import dev.tandem.runtime.ProgramWriter;
 import dev.tandem.runtime.WeightFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,9 +47,12 @@ public final class WeightStore implements AutoCloseable {
     void loaded(long bytes, long total);
   }
 
-  /** Where a tensor lies, or will. {@code arenaOffset} is -1 for one that stays in its file. */
+  /**
+   * Where a tensor lies, or will. {@code arenaOffset} is -1 for one that stays in its file; {@code
+   * stage}: which is loaded when this is.
+   */
   private record Home(
-      Weight weight, ElementType type, Layout layout, long arenaOffset, long bytes) {
+      Weight weight, int stage, ElementType type, Layout layout, long arenaOffset) {
     boolean mapped() {
       return arenaOffset < 0;
     }
@@ -55,32 +60,41 @@ public final class WeightStore implements AutoCloseable {
 
   private static final long ALIGNMENT = 4096;
 
+  /** Where the arena has the count of the stages that are loaded, in a page of its own. */
+  private static final long WORD_OFFSET = 0;
+
   /**
    * What kernels need of an address, whatever the type; files have 32 unless they say otherwise.
    */
   static final int MAPPED_ALIGNMENT = 8;
 
   private final GgufFile file;
+  private final Map<String, Integer> stageOf = new HashMap<>();
+  private int stages;
   private final Map<String, Home> homes = new LinkedHashMap<>();
   private final List<WeightFile> parts = new ArrayList<>();
   private final Map<Integer, DeviceBuffer> windows = new LinkedHashMap<>();
   private Optional<DeviceBuffer> arena = Optional.empty();
-  private long arenaBytes;
+  private Optional<WeightLoader> loader = Optional.empty();
+  private long arenaBytes = ALIGNMENT;
 
   /**
    * Decides where every weight of the graph goes; reads nothing yet.
    *
+   * @param fastF16 F16 matrices become BF16 where they lie in tiles, but for the output head, which
+   *     computes few rows and would lose accuracy alone
    * @throws ModelFormatException naming a tensor whose type devices do not compute with
    */
-  public WeightStore(GgufFile file, OperatorGraph graph, Mode mode) {
+  public WeightStore(GgufFile file, OperatorGraph graph, Mode mode, boolean fastF16) {
     this.file = file;
+    chooseStages(graph);
     for (Operator operator : graph.operators()) {
       switch (operator) {
         case Operator.MatMul m -> {
-          matrix(m.weight(), mode);
+          matrix(m.weight(), mode, fastF16);
           m.bias().ifPresent(this::vector);
         }
-        case Operator.OutputHead h -> matrix(h.weight(), mode);
+        case Operator.OutputHead h -> matrix(h.weight(), mode, false);
         case Operator.Norm n -> vector(n.weight());
         case Operator.Embedding e -> {}
         case Operator.Rope r -> {}
@@ -94,7 +108,7 @@ public final class WeightStore implements AutoCloseable {
     // one that is only read row by row needs no tiles.
     for (Operator operator : graph.operators()) {
       if (operator instanceof Operator.Embedding e) {
-        matrix(e.table(), mode == Mode.TILES ? Mode.PLAIN : mode);
+        matrix(e.table(), mode == Mode.TILES ? Mode.PLAIN : mode, false);
       }
     }
   }
@@ -104,34 +118,59 @@ public final class WeightStore implements AutoCloseable {
     return arenaBytes;
   }
 
-  /** Brings the weights to the device. */
+  /**
+   * Begins to bring the weights to the device; returns at once. Programs await what they need: see
+   * {@link #declareLoaded}.
+   */
   public void load(Device device, Progress progress) {
     for (Path part : file.parts()) {
       parts.add(WeightFile.open(part));
     }
-    arena = Optional.of(device.allocate(arenaBytes));
-    long total = homes.values().stream().filter(h -> !h.mapped()).mapToLong(Home::bytes).sum();
-    long done = 0;
-    for (Home home : homes.values()) {
-      TensorInfo tensor = file.tensor(home.weight().name());
-      if (home.mapped()) {
-        windows.computeIfAbsent(tensor.part(), part -> window(device, parts.get(part)));
-        continue;
-      }
-      arena
-          .get()
-          .load(
-              home.arenaOffset(),
-              parts.get(tensor.part()),
-              tensor.offset(),
-              weightType(home.weight()),
-              home.weight().rows(),
-              home.weight().columns(),
-              home.type(),
-              home.layout());
-      done += home.bytes();
-      progress.loaded(done, total);
-    }
+    DeviceBuffer memory = device.allocate(arenaBytes);
+    arena = Optional.of(memory);
+    List<WeightLoader.Piece> pieces = new ArrayList<>();
+    homes.values().stream()
+        .sorted(Comparator.comparingInt(Home::stage))
+        .forEach(home -> {
+          TensorInfo tensor = file.tensor(home.weight().name());
+          WeightFile part = parts.get(tensor.part());
+          if (home.mapped()) {
+            windows.computeIfAbsent(
+                tensor.part(), index -> device.window(part, 0, part.size()));
+          } else {
+            pieces.addAll(
+                WeightLoader.pieces(
+                    home.stage(),
+                    part,
+                    tensor.offset(),
+                    weightType(home.weight()),
+                    home.weight(),
+                    home.arenaOffset(),
+                    home.type(),
+                    home.layout()));
+          }
+        });
+    loader =
+        Optional.of(new WeightLoader(memory, WORD_OFFSET, pieces, stages, device.threads(), progress));
+  }
+
+  /** How loading goes on, once it has begun. */
+  public WeightLoader loading() {
+    return loader.orElseThrow();
+  }
+
+  /** What must be loaded before an operator can run: a value for {@link #declareLoaded}. */
+  int stage(Operator operator) {
+    return operator.weights().stream()
+        .filter(weight -> homes.containsKey(weight.name()))
+        .mapToInt(weight -> homes.get(weight.name()).stage())
+        .max()
+        .orElse(0);
+  }
+
+  /** Declares the int32 that counts the stages that are loaded, for programs to await. */
+  ProgramWriter.Tensor declareLoaded(ProgramWriter program) {
+    return program.tensor(arena.orElseThrow(), WORD_OFFSET, ElementType.I32, Layout.PLAIN, 1, 1);
   }
 
   /** The type in which a weight lies in memory. */
@@ -157,15 +196,33 @@ public final class WeightStore implements AutoCloseable {
         weight.columns());
   }
 
+  /** Ends loading, if it is not over, and gives back what is loaded. */
   @Override
   public void close() {
+    loader.ifPresent(WeightLoader::close);
     arena.ifPresent(DeviceBuffer::close);
     windows.values().forEach(DeviceBuffer::close);
     parts.forEach(WeightFile::close);
   }
 
-  private void matrix(Weight weight, Mode mode) {
-    ElementType type = weightType(weight);
+  /** A stage is a layer, or the operators between two; weights belong to the first that reads them. */
+  private void chooseStages(OperatorGraph graph) {
+    int layer = Operator.NO_LAYER;
+    for (Operator operator : graph.operators()) {
+      if (!operator.weights().isEmpty()) {
+        if (stages == 0 || operator.layer() != layer) {
+          stages++;
+          layer = operator.layer();
+        }
+        operator.weights().forEach(weight -> stageOf.putIfAbsent(weight.name(), stages));
+      }
+    }
+  }
+
+  private void matrix(Weight weight, Mode mode, boolean asBf16) {
+    ElementType inFile = weightType(weight);
+    boolean converted = asBf16 && inFile == ElementType.F16 && mode == Mode.TILES;
+    ElementType type = converted ? ElementType.BF16 : inFile;
     boolean mapped =
         mode == Mode.MAPPED && file.tensor(weight.name()).offset() % MAPPED_ALIGNMENT == 0;
     put(weight, type, mode == Mode.TILES ? Layout.TILES : Layout.PLAIN, mapped);
@@ -181,7 +238,8 @@ public final class WeightStore implements AutoCloseable {
       return;
     }
     long bytes = type.bytes(layout, weight.rows(), weight.columns());
-    homes.put(weight.name(), new Home(weight, type, layout, mapped ? -1 : arenaBytes, bytes));
+    int stage = stageOf.get(weight.name());
+    homes.put(weight.name(), new Home(weight, stage, type, layout, mapped ? -1 : arenaBytes));
     if (!mapped) {
       arenaBytes = Math.ceilDiv(Math.addExact(arenaBytes, bytes), ALIGNMENT) * ALIGNMENT;
     }
@@ -196,9 +254,5 @@ public final class WeightStore implements AutoCloseable {
                 "tensor " + weight.name(),
                 "type %s is not supported; supported: %s"
                     .formatted(weight.type(), ElementType.weightNames())));
-  }
-
-  private static DeviceBuffer window(Device device, WeightFile part) {
-    return device.window(part, 0, part.size());
   }
 }
