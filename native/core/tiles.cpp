@@ -38,7 +38,8 @@ struct Lanes {
 
 // Copies units [first, units) of the rows one by one; they come to lie side by side.
 template <class Unit>
-[[gnu::always_inline]] inline void interleaveEach(const uint8_t* const* rows, int count, int64_t at, int64_t first, int64_t units, uint8_t* out) {
+[[gnu::always_inline]] inline void interleaveEach(const uint8_t* const* rows, int count, int64_t at, int64_t first,
+                                                  int64_t units, uint8_t* out) {
   constexpr int64_t kBytes = sizeof(Unit);
   for (int64_t unit = first; unit < units; ++unit) {
     for (int row = 0; row < count; ++row) {

@@ -131,8 +131,8 @@ void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t
   const Format& targetFormat = formatOf(targetType);
   const int64_t blocks = blocksPerRow(targetFormat, columns);
   const int64_t rowsAtOnce = std::max<int64_t>(1, kStagingBytes / (kTileRows * rowBytes)) * kTileRows;
-  const auto staging = std::make_unique_for_overwrite<uint8_t[]>(
-      static_cast<size_t>(std::min(rows, rowsAtOnce) * rowBytes));
+  const auto staging =
+      std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(std::min(rows, rowsAtOnce) * rowBytes));
   for (int64_t first = 0; first < rows; first += rowsAtOnce) {
     const int64_t count = std::min(rows - first, rowsAtOnce);
     file.read(fileOffset + first * rowBytes, count * rowBytes, staging.get());

@@ -9,10 +9,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.LoggerFactory;
 
 /**
- * A model, ready or about to be. Sessions share it: each has its own place in the KV cache, and what
- * they ask for at the same time is computed together, as far as the cache has room for all that
- * each may come to need ({@link GenerationOptions#maxTokens}); who does not fit waits. Safe for use
- * from many threads.
+ * A model, ready or about to be. Sessions share it: each has its own place in the KV cache, and
+ * what they ask for at the same time is computed together, as far as the cache has room for all
+ * that each may come to need ({@link GenerationOptions#maxTokens}); who does not fit waits. Safe
+ * for use from many threads.
  */
 public final class TandemModel implements AutoCloseable {
 
@@ -31,7 +31,8 @@ public final class TandemModel implements AutoCloseable {
 
   /**
    * Opens a model file and begins to load it. Generations can begin at once: they wait for the
-   * weights, layer by layer, and fail if those cannot be loaded; {@link #awaitLoaded} waits for all.
+   * weights, layer by layer, and fail if those cannot be loaded; {@link #awaitLoaded} waits for
+   * all.
    *
    * @throws dev.tandem.model.gguf.ModelFormatException if the file is no such model
    * @throws EngineException if it does not fit into memory

@@ -151,13 +151,11 @@ class LoadingTest {
       Gate.await(early.reached);
       channel.truncate(size - 1000);
       early.open.countDown();
-      Throwable first =
-          assertThrows(CompletionException.class, waiting::join).getCause();
+      Throwable first = assertThrows(CompletionException.class, waiting::join).getCause();
       check(first);
       check(assertThrows(RuntimeException.class, model::awaitLoaded));
       check(
-          assertThrows(
-              RuntimeException.class, () -> session.generate(TOKENS, SOME, new Heard())));
+          assertThrows(RuntimeException.class, () -> session.generate(TOKENS, SOME, new Heard())));
     }
   }
 
@@ -213,8 +211,7 @@ class LoadingTest {
         };
     TandemModel model = TandemModel.load(Model.open(file), OPTIONS, slow);
     CompletableFuture<Generation> waiting =
-        CompletableFuture.supplyAsync(
-            () -> model.newSession().generate(TOKENS, SOME, new Heard()));
+        CompletableFuture.supplyAsync(() -> model.newSession().generate(TOKENS, SOME, new Heard()));
     CompletableFuture<Void> awaiting = CompletableFuture.runAsync(model::awaitLoaded);
     Gate.await(begun);
     sleep(20);

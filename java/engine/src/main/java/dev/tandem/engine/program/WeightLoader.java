@@ -15,7 +15,9 @@ import java.util.Optional;
  */
 public final class WeightLoader implements AutoCloseable {
 
-  /** So many bytes of a file are loaded at a time: some milliseconds, after which closing is heard. */
+  /**
+   * So many bytes of a file are loaded at a time: some milliseconds, after which closing is heard.
+   */
   private static final long PIECE_BYTES = 4 << 20;
 
   private static final int TILE_ROWS = 16;

@@ -51,8 +51,7 @@ public final class WeightStore implements AutoCloseable {
    * Where a tensor lies, or will. {@code arenaOffset} is -1 for one that stays in its file; {@code
    * stage}: which is loaded when this is.
    */
-  private record Home(
-      Weight weight, int stage, ElementType type, Layout layout, long arenaOffset) {
+  private record Home(Weight weight, int stage, ElementType type, Layout layout, long arenaOffset) {
     boolean mapped() {
       return arenaOffset < 0;
     }
@@ -135,8 +134,7 @@ public final class WeightStore implements AutoCloseable {
           TensorInfo tensor = file.tensor(home.weight().name());
           WeightFile part = parts.get(tensor.part());
           if (home.mapped()) {
-            windows.computeIfAbsent(
-                tensor.part(), index -> device.window(part, 0, part.size()));
+            windows.computeIfAbsent(tensor.part(), index -> device.window(part, 0, part.size()));
           } else {
             pieces.addAll(
                 WeightLoader.pieces(
@@ -151,7 +149,8 @@ public final class WeightStore implements AutoCloseable {
           }
         });
     loader =
-        Optional.of(new WeightLoader(memory, WORD_OFFSET, pieces, stages, device.threads(), progress));
+        Optional.of(
+            new WeightLoader(memory, WORD_OFFSET, pieces, stages, device.threads(), progress));
   }
 
   /** How loading goes on, once it has begun. */
@@ -205,7 +204,9 @@ public final class WeightStore implements AutoCloseable {
     parts.forEach(WeightFile::close);
   }
 
-  /** A stage is a layer, or the operators between two; weights belong to the first that reads them. */
+  /**
+   * A stage is a layer, or the operators between two; weights belong to the first that reads them.
+   */
   private void chooseStages(OperatorGraph graph) {
     int layer = Operator.NO_LAYER;
     for (Operator operator : graph.operators()) {
