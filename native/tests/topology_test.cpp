@@ -60,7 +60,7 @@ std::string text(const Topology& topology) {
   for (const NumaNode& node : topology.nodes) {
     if (!all.empty()) all += " | ";
     all += std::to_string(node.id) + ":";
-    for (const int cpu : node.cpus) all += " " + std::to_string(cpu);
+    for (const int cpu : node.cpus) all.append(" ").append(std::to_string(cpu));
   }
   return all;
 }
