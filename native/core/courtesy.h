@@ -16,7 +16,7 @@ class Courtesy {
  public:
   static constexpr int64_t kAgain = 20'000'000;  // two losses within it: somebody is there to stay
   static constexpr int64_t kVisit = 500'000;
-  static constexpr int64_t kShortestRest = 2'000'000, kLongestRest = 16'000'000;
+  static constexpr int64_t kShortestRest = 500'000, kLongestRest = 16'000'000;
   static constexpr int64_t kShortestWhile = 50'000'000, kLongestWhile = 1'000'000'000;
 
   // The core was taken. Once is nothing: every machine has its kernel threads and short commands. Being polite did not
