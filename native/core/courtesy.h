@@ -14,7 +14,7 @@ namespace td {
 // One worker's; all times in nanoseconds of one clock.
 class Courtesy {
  public:
-  static constexpr int64_t kAgain = 20'000'000;  // two losses within it: somebody is there to stay
+  static constexpr int64_t kAgain = 60'000'000;  // two losses within it: somebody is there to stay
   static constexpr int64_t kVisit = 500'000;
   static constexpr int64_t kShortestRest = 500'000, kLongestRest = 16'000'000;
   static constexpr int64_t kShortestWhile = 50'000'000, kLongestWhile = 1'000'000'000;

@@ -80,7 +80,10 @@ void ThreadPool::stop() {
 void ThreadPool::execute(Job& job) {
   const std::lock_guard lock(mutex_);
   job_.store(&job, std::memory_order_relaxed);
-  if (!threads_.empty()) look(workers_[0]);
+  if (caller_ != std::this_thread::get_id()) {  // the account is a thread's
+    caller_ = std::this_thread::get_id();
+    look(workers_[0]);
+  }
   // The caller may be any thread, anywhere.
   if (shares_.nodes() > 1) workers_[0].node = shares_.nodeOfCpu(sched_getcpu());
   advance(job, 0);
@@ -90,7 +93,7 @@ void ThreadPool::execute(Job& job) {
     if (takeOne(0)) {
       attend(0);
     } else {
-      waitForChange(ticket, 0);
+      waitForChange(ticket);
     }
   }
 }
@@ -106,7 +109,7 @@ void ThreadPool::work(int worker) {
     if (takeOne(worker)) {
       attend(worker);
     } else {
-      waitForChange(ticket, worker);
+      waitForChange(ticket);
     }
   }
 }
@@ -192,13 +195,10 @@ void ThreadPool::announce(int wanted) {
 
 // Waits until another stage than the ticket's is open. Sequentially consistent: either the sleeper sees the new ticket
 // or generation, or the publisher sees the sleeper.
-void ThreadPool::waitForChange(uint64_t ticket, int worker) {
+void ThreadPool::waitForChange(uint64_t ticket) {
   const std::atomic<uint64_t>& now = tickets_[0].value;
   for (int i = 0; i < kPausesBeforeSleep; ++i) {
-    if (stageOf(now.load(std::memory_order_relaxed)) != stageOf(ticket)) {
-      workers_[worker].since = clock_.nanos();  // a core that was taken meanwhile has kept nobody waiting
-      return;
-    }
+    if (stageOf(now.load(std::memory_order_relaxed)) != stageOf(ticket)) return;
     pauseCpu();
   }
   const uint32_t generation = generation_.load(std::memory_order_seq_cst);
@@ -206,29 +206,26 @@ void ThreadPool::waitForChange(uint64_t ticket, int worker) {
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
   futexWait(generation_, generation);
   sleepers_.fetch_sub(1, std::memory_order_seq_cst);
-  look(workers_[worker]);
 }
 
 // ---- Courtesy -----------------------------------------------------------------------------------
 
-// What took time until now is of no interest: the worker slept, or was not in the pool.
+// Begins a window.
 void ThreadPool::look(Worker& me) {
   me.since = clock_.nanos();
-  me.preemptions = clock_.preemptions();
+  me.waited = clock_.waitedNanos();
 }
 
-// After a chunk: did the scheduler take the core meanwhile, and is it time to rest? A long chunk alone says nothing,
-// and neither does a short interruption; asking for the number of interruptions is a system call, made after long
-// chunks only.
+// After a chunk: did somebody else have the core for long, and is it time to rest?
 void ThreadPool::attend(int worker) {
   Worker& me = workers_[worker];
   const int64_t now = clock_.nanos();
-  if (now - me.since > kLateNanos) {
-    const int64_t before = me.preemptions;
-    me.preemptions = clock_.preemptions();
-    if (me.preemptions != before) me.courtesy.lostCore(now);
+  if (now - me.since > kWindowNanos) {
+    const int64_t waited = clock_.waitedNanos();
+    if (4 * (waited - me.waited) > now - me.since) me.courtesy.lostCore(now);
+    me.since = now;
+    me.waited = waited;
   }
-  me.since = now;
   if (me.courtesy.wantsRest(now)) rest(worker);
 }
 
@@ -246,8 +243,7 @@ void ThreadPool::rest(int worker) {
   if (!called) clock_.sleep(me.calls, calls, me.courtesy.restNanos());
   me.resting.store(false);
   awake_.fetch_add(1);
-  look(me);
-  me.courtesy.rested(me.since);
+  me.courtesy.rested(clock_.nanos());
 }
 
 void ThreadPool::callOne() {

@@ -42,9 +42,9 @@ class Job {
 
 class ThreadPool {
  public:
-  // A chunk that takes longer makes its worker ask whether its core was taken. Chunks are made for a fifth of it at
-  // most; the scheduler's slices are several times as long.
-  static constexpr int64_t kLateNanos = 500'000;
+  // So often a worker asks how long it had to wait for its core: more than a quarter of the time, and the core counts
+  // as taken. The scheduler's slices are a fraction of it, and so is what kernel threads and short commands take.
+  static constexpr int64_t kWindowNanos = 20'000'000;
 
   // threads >= 1; the caller of execute() is one of them. The clock must outlive the pool.
   explicit ThreadPool(int threads, const Topology& topology = Topology::read(),
@@ -68,8 +68,8 @@ class ThreadPool {
 
   struct alignas(64) Worker {
     int node = 0;
-    int64_t since = 0;        // when it last ended a chunk or woke up
-    int64_t preemptions = 0;  // at its last look
+    int64_t since = 0;   // when it last asked
+    int64_t waited = 0;  // what it was told then
     Courtesy courtesy;
     std::atomic<bool> resting{false};
     std::atomic<uint32_t> calls{0};  // the word that it watches while it rests
@@ -84,7 +84,7 @@ class ThreadPool {
   void publish(int64_t chunks);
   void publishIdle();
   void announce(int wanted);
-  void waitForChange(uint64_t ticket, int worker);
+  void waitForChange(uint64_t ticket);
   void look(Worker& worker);
   void attend(int worker);
   void rest(int worker);
@@ -104,6 +104,7 @@ class ThreadPool {
   std::atomic<int> awake_;  // workers that do not rest: always one at least
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
+  std::thread::id caller_;  // of the last job
   std::vector<std::thread> threads_;
 };
 

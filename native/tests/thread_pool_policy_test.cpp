@@ -16,7 +16,7 @@ namespace {
 class HandClock final : public WorkerClock {
  public:
   int64_t nanos() override { return nanos_.load(); }
-  int64_t preemptions() override { return preemptions_; }
+  int64_t waitedNanos() override { return waited_; }
   void sleep(const std::atomic<uint32_t>& word, uint32_t expected, int64_t) override {
     ++sleeps;
     while (word.load() == expected) futexWait(word, expected);
@@ -25,7 +25,7 @@ class HandClock final : public WorkerClock {
   void advance(int64_t nanos) { nanos_ += nanos; }
   // The calling thread has lost its core for so long, in a chunk.
   void takeCore(int64_t nanos) {
-    ++preemptions_;
+    waited_ += nanos;
     advance(nanos);
   }
 
@@ -33,11 +33,11 @@ class HandClock final : public WorkerClock {
 
  private:
   std::atomic<int64_t> nanos_{1'000'000'000};
-  static thread_local int64_t preemptions_;
+  static thread_local int64_t waited_;
 };
-thread_local int64_t HandClock::preemptions_ = 0;
+thread_local int64_t HandClock::waited_ = 0;
 
-constexpr int64_t kSlice = 4'000'000;
+constexpr int64_t kSlice = ThreadPool::kWindowNanos + 1'000'000;
 
 // Runs until a chunk of each of the two workers has been seen to begin, and returns when both have.
 class Meeting {
@@ -95,7 +95,7 @@ TEST(PoolCourtesy, ALongChunkAloneOrAShortInterruptionIsNoLoss) {
   for (const int worker : {0, 1}) {
     HandClock clock;
     EXPECT_GT(chunksAfterLoss(worker, clock, [](HandClock& c) { c.advance(100 * kSlice); }), 0);
-    EXPECT_GT(chunksAfterLoss(worker, clock, [](HandClock& c) { c.takeCore(ThreadPool::kLateNanos / 4); }), 0);
+    EXPECT_GT(chunksAfterLoss(worker, clock, [](HandClock& c) { c.takeCore(ThreadPool::kWindowNanos / 8); }), 0);
     EXPECT_EQ(0, clock.sleeps);
   }
 }
