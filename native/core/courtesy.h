@@ -1,7 +1,7 @@
 // How a worker behaves on a core that somebody else wants too.
 //
 // The scheduler takes the core for a slice of milliseconds, wherever the worker is: within a chunk of tens of
-// microseconds, for which all others then wait. So a worker that has lost its core twice in a row gives it up of its
+// microseconds, for which all others then wait. So a worker that finds its core taken twice in a row gives it up of its
 // own accord for a while, between two chunks: it comes for short visits, which the scheduler, owing it time, lets it
 // end, and rests in between. The while grows as long as the core is still wanted at its end.
 #pragma once
@@ -19,8 +19,8 @@ class Courtesy {
   static constexpr int64_t kShortestRest = 500'000, kLongestRest = 16'000'000;
   static constexpr int64_t kShortestWhile = 50'000'000, kLongestWhile = 1'000'000'000;
 
-  // The core was taken. Once is nothing: every machine has its kernel threads and short commands. Being polite did not
-  // help if it happened within a visit: then rests become longer.
+  // The core was taken for a good part of the time. Once is nothing: commands come and go. Being polite did not help if
+  // it happened meanwhile: then rests become longer.
   void lostCore(int64_t now) {
     if (now < until_) {
       rest_ = std::min(2 * rest_, kLongestRest);

@@ -1,7 +1,7 @@
 // The CPU's workers. They stay inside a job for its whole length (a job is a whole step of a program), take chunks of
 // work from a shared counter, and none is indispensable: a stage is over when its chunks are done, not when every
 // worker has arrived. A worker that lost its core between two chunks is not waited for; when it comes back it joins
-// wherever the job is by then. One that lost it within a chunk is polite for a while (core/courtesy.h).
+// wherever the job is by then. One whose core somebody else keeps wanting is polite for a while (core/courtesy.h).
 //
 // Where memory has several nodes, workers are at home at one, and each stage's chunks are cut into one range per node:
 // a worker takes those of its node first, then what is left of the others'.
