@@ -47,7 +47,7 @@ final class RunOptions {
   @Option(
       names = "--fast-f16",
       description =
-          "Round F16 weights to BF16 while loading: prompts are read several times as fast on"
+          "Round F16 weights to BF16 while loading: prompts are read about twice as fast on"
               + " processors that multiply bf16, with BF16's accuracy.")
   private boolean fastF16;
 

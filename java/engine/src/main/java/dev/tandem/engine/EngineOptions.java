@@ -15,7 +15,7 @@ import java.util.OptionalInt;
  *     at most {@link #DEFAULT_KV_TOKENS}, as far as memory allows
  * @param stepTokens tokens that one step can take
  * @param stepOutputs rows of logits that one step can compute
- * @param fastF16 keep F16 matrices as BF16: prompts are read several times as fast where the
+ * @param fastF16 keep F16 matrices as BF16: prompts are read about twice as fast where the
  *     processor multiplies bf16, with BF16's accuracy; for tiles only
  */
 public record EngineOptions(
