@@ -5,7 +5,11 @@
 namespace td::TD_ISA {
 namespace {
 
+#ifdef TD_SANITIZED  // as in matmul_quantized.h
+constexpr int kFloatTokens = 4;
+#else
 constexpr int kFloatTokens = TD_LEVEL == 2 ? 12 : TD_LEVEL == 1 ? 6 : 4;
+#endif
 
 // Fetches a line of every group's stream, as far ahead as the run says. A loop so short, with all registers in use,
 // bears no more bookkeeping.

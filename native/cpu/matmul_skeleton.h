@@ -78,26 +78,26 @@ inline void multiplyTile(const MatMulPiece& piece, const TileRun& w, int64_t gro
   }
 }
 
-// The same for `tokens` tokens, of which there are at most N.
-template <class Format, bool Few, int G, int N>
+// The same for `tokens` tokens, of which there are from Least to N.
+template <class Format, bool Few, int G, int Least, int N>
 inline void multiplySome(const MatMulPiece& piece, const TileRun& w, int64_t group, int64_t token, int64_t tokens) {
-  if constexpr (N > 0) {
+  if constexpr (N >= Least) {
     if (tokens == N) {
       multiplyTile<Format, Few, G, N>(piece, w, group, token);
     } else {
-      multiplySome<Format, Few, G, N - 1>(piece, w, group, token, tokens);
+      multiplySome<Format, Few, G, Least, N - 1>(piece, w, group, token, tokens);
     }
   }
 }
 
 // G row groups times a few tokens, all at once: what is fetched is what these very groups need a little later.
 template <class Format, int G>
-inline void multiplyFew(const MatMulPiece& piece, TileRun w, int64_t group) {
+inline void multiplyFew(const MatMulPiece& piece, TileRun w, int64_t group, int64_t token, int64_t tokens) {
   constexpr int64_t kAhead = 8192;
   w.tiles += group * w.groupBytes;
   w.fetch = w.tiles + kAhead;
   w.fetchBytes = w.groupBytes;
-  multiplySome<Format, true, G, Format::kStreamTokens>(piece, w, group, 0, piece.tokens);
+  multiplySome<Format, true, G, 1, Format::kStreamTokens>(piece, w, group, token, tokens);
 }
 
 // G row groups times many tokens, cut into parts that differ by one at most: fourteen tokens are 4 + 5 + 5. What is
@@ -111,22 +111,32 @@ inline void multiplyMany(const MatMulPiece& piece, TileRun w, int64_t group) {
     w.fetch = w.tiles + G * w.groupBytes + next * part / parts;
     w.fetchBytes = next * (part + 1) / parts - next * part / parts;
     const int64_t token = part * piece.tokens / parts, end = (part + 1) * piece.tokens / parts;
-    multiplySome<Format, false, G, Format::kMostTokens>(piece, w, group, token, end - token);
+    // There are more tokens than fit one part, so that no part is less than half of one.
+    multiplySome<Format, false, G, Format::kMostTokens / 2, Format::kMostTokens>(piece, w, group, token, end - token);
   }
 }
 
 template <class Format>
 inline void matmulGroups(const MatMulPiece& piece) {
+  static_assert(Format::kStreamTokens >= Format::kMostTokens);
   const TileRun w{piece.tiles, piece.blocks * Format::tileBytes, piece.blocks, piece.columns, nullptr, 0};
   int64_t group = 0;
-  if (piece.tokens <= Format::kStreamTokens) {
+  if (piece.tokens > Format::kStreamTokens) {
+    for (; group + kMostGroups <= piece.groups; group += kMostGroups) {
+      multiplyMany<Format, kMostGroups>(piece, w, group);
+    }
+  } else {
     constexpr int kGroups = Format::kStreams;
-    for (; group + kGroups <= piece.groups; group += kGroups) multiplyFew<Format, kGroups>(piece, w, group);
-    for (; group < piece.groups; ++group) multiplyFew<Format, 1>(piece, w, group);
-    return;
+    for (; group + kGroups <= piece.groups; group += kGroups) {
+      multiplyFew<Format, kGroups>(piece, w, group, 0, piece.tokens);
+    }
   }
-  for (; group + kMostGroups <= piece.groups; group += kMostGroups) multiplyMany<Format, kMostGroups>(piece, w, group);
-  for (; group < piece.groups; ++group) multiplyMany<Format, 1>(piece, w, group);
+  for (; group < piece.groups; ++group) {  // the last, where groups go in pairs
+    for (int64_t token = 0; token < piece.tokens; token += Format::kStreamTokens) {
+      const int64_t left = piece.tokens - token;
+      multiplyFew<Format, 1>(piece, w, group, token, left < Format::kStreamTokens ? left : Format::kStreamTokens);
+    }
+  }
 }
 
 }  // namespace td::TD_ISA
