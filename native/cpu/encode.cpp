@@ -37,8 +37,12 @@ inline Lanes32 encodeCoarse(Lanes32 x, Act8Block* out) {
   const float largest = maxLane(maximum(absolute(x.front), absolute(x.back)));
   // x * 0 is 0, or NaN for what is not finite; a maximum would lose it.
   const float poison = sumLanes(mulAdd(x.back, zeroF(), mul(x.front, zeroF())));
-  const float inverse = largest > kLeast && poison == 0 ? 127.0f / largest : 0.0f;
-  return encodeBlock(x, largest / 127.0f + poison, inverse, out);
+  const float scale = largest / 127.0f + poison;
+  if (!(poison == 0)) {  // no number to round, and none is left
+    encodeBlock({zeroF(), zeroF()}, scale, 0, out);
+    return {zeroF(), zeroF()};
+  }
+  return encodeBlock(x, scale, largest > kLeast ? 127.0f / largest : 0.0f, out);
 }
 
 // Keeps the indices of the `count` blocks with the largest scales (of equal ones the first), in ascending order.
