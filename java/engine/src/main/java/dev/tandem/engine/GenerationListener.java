@@ -25,4 +25,7 @@ public interface GenerationListener {
    * @param utf8 holds the text at {@code [offset, offset + length)}; is reused afterwards
    */
   default void text(byte[] utf8, int offset, int length) {}
+
+  /** All that belongs to the token announced last has been told. Text after this is the rest. */
+  default void tokenComplete() {}
 }

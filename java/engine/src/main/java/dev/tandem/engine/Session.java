@@ -303,6 +303,7 @@ public final class Session implements AutoCloseable {
             listener.probabilities(event.probabilities.get());
           }
           passText(event);
+          listener.tokenComplete();
         }
       } catch (Throwable e) { // checked ones too: not all languages declare them
         thrown = Optional.of(e);
