@@ -44,6 +44,10 @@ final class ArchitectureTest {
           .definedBy("dev.tandem.runtime..")
           .layer("engine")
           .definedBy("dev.tandem.engine..")
+          .layer("protocol")
+          .definedBy("dev.tandem.protocol..")
+          .layer("client")
+          .definedBy("dev.tandem.client..")
           .layer("cli")
           .definedBy("dev.tandem.cli..")
           .optionalLayer("reference")
@@ -58,8 +62,12 @@ final class ArchitectureTest {
           .mayOnlyAccessLayers("model")
           .whereLayer("engine")
           .mayOnlyAccessLayers("model", "text", "runtime")
+          .whereLayer("protocol")
+          .mayNotAccessAnyLayer()
+          .whereLayer("client")
+          .mayOnlyAccessLayers("protocol")
           .whereLayer("cli")
-          .mayOnlyAccessLayers("model", "text", "runtime", "engine")
+          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol", "client")
           .ensureAllClassesAreContainedInArchitectureIgnoring("dev.tandem.bench..");
 
   /** A module's own package is the whole, which the rules after this one keep from its parts. */
@@ -143,6 +151,43 @@ final class ArchitectureTest {
           .dependOnClassesThat(
               resideInAPackage("dev.tandem.engine..").and(not(simpleName("MemoryNeed"))));
 
+  /** {@code generate --connect} loads no library, and no engine but the names of its numbers. */
+  @ArchTest
+  static final ArchRule whatAServerDoesTouchesNoEngine =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.cli..")
+          .and()
+          .haveSimpleNameStartingWith("Remote")
+          .or()
+          .resideInAPackage("dev.tandem.cli..")
+          .and()
+          .haveSimpleNameStartingWith("Connect")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.tandem.runtime..")
+          .orShould()
+          .dependOnClassesThat(
+              resideInAPackage("dev.tandem.engine..")
+                  .and(not(resideInAPackage("dev.tandem.engine.sample.."))));
+
+  /** A client is small: protobuf and Netty, and nothing else. */
+  @ArchTest
+  static final ArchRule theClientNeedsProtobufAndNettyAlone =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.tandem.client..", "dev.tandem.protocol..")
+          .should()
+          .dependOnClassesThat(
+              not(
+                  resideInAnyPackage(
+                      "java..",
+                      "javax.net.ssl..",
+                      "dev.tandem.client..",
+                      "dev.tandem.protocol..",
+                      "com.google.protobuf..",
+                      "io.netty..")));
+
   @ArchTest
   static final ArchRule nativeFunctionsAreCalledByTheRuntimeAlone =
       noClasses()
@@ -178,7 +223,11 @@ final class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(
-              "com.hubspot..", "jinjava..", "com.google..", "com.fasterxml.jackson.databind..");
+              "com.hubspot..",
+              "jinjava..",
+              "com.google.common..",
+              "com.google.re2j..",
+              "com.fasterxml.jackson.databind..");
 
   /** No name in a template leads to Java: nothing there could follow it. */
   @ArchTest
