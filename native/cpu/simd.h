@@ -6,12 +6,13 @@
 #pragma once
 
 #ifndef TD_ISA
-#error "compile kernels with -DTD_ISA=scalar, avx2 or avx512"
+#error "compile kernels with -DTD_ISA=scalar, avx2, avx512 or amx"
 #endif
 
 #define TD_LEVEL_scalar 0
 #define TD_LEVEL_avx2 1
 #define TD_LEVEL_avx512 2
+#define TD_LEVEL_amx 2  // its lanes are those of AVX-512
 #define TD_JOIN2(a, b) a##b
 #define TD_JOIN(a, b) TD_JOIN2(a, b)
 #define TD_LEVEL TD_JOIN(TD_LEVEL_, TD_ISA)

@@ -112,6 +112,10 @@ inline float maxLane(F32x16 a) {
 inline I32x16 broadcastInt(int32_t x) {
   return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
+inline I32x16 load(const int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
+}
 inline I32x16 add(I32x16 a, I32x16 b) {
   return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
 }
@@ -184,6 +188,10 @@ inline void storeInt8(int8_t* p, I32x16 a) {
 inline Bytes64 load64(const uint8_t* p) {
   return {loadRegister(p), loadRegister(p + 32)};
 }
+inline void store64(uint8_t* p, Bytes64 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.lo);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.hi);
+}
 // Bytes 16 N .. 16 N + 15, one per lane.
 template <int N>
 inline I32x16 bytesOfQuarter(Bytes64 a) {
@@ -214,6 +222,10 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
 }
 inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
+inline Bytes64 minus(Bytes64 a, uint8_t b) {
+  const __m256i each = _mm256_set1_epi8(static_cast<char>(b));
+  return {_mm256_sub_epi8(a.lo, each), _mm256_sub_epi8(a.hi, each)};
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
   return {{_mm256_abs_epi8(a.lo), _mm256_abs_epi8(a.hi)}, a};

@@ -103,6 +103,9 @@ inline float maxLane(F32x16 a) {
 inline I32x16 broadcastInt(int32_t x) {
   return {_mm512_set1_epi32(x)};
 }
+inline I32x16 load(const int32_t* p) {
+  return {_mm512_loadu_si512(p)};
+}
 inline I32x16 add(I32x16 a, I32x16 b) {
   return {_mm512_add_epi32(a.v, b.v)};
 }
@@ -160,6 +163,9 @@ inline void storeInt8(int8_t* p, I32x16 a) {
 inline Bytes64 load64(const uint8_t* p) {
   return {_mm512_loadu_si512(p)};
 }
+inline void store64(uint8_t* p, Bytes64 a) {
+  _mm512_storeu_si512(p, a.v);
+}
 // Bytes 16 N .. 16 N + 15, one per lane.
 template <int N>
 inline I32x16 bytesOfQuarter(Bytes64 a) {
@@ -185,6 +191,9 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
 }
 inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return {_mm512_or_si512(a.v, b.v)};
+}
+inline Bytes64 minus(Bytes64 a, uint8_t b) {
+  return {_mm512_sub_epi8(a.v, _mm512_set1_epi8(static_cast<char>(b)))};
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
   return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))};

@@ -121,6 +121,9 @@ inline float maxLane(F32x16 a) {
 inline I32x16 broadcastInt(int32_t x) {
   return eachI([&](int) { return x; });
 }
+inline I32x16 load(const int32_t* p) {
+  return eachI([&](int i) { return p[i]; });
+}
 inline I32x16 add(I32x16 a, I32x16 b) {
   return eachI([&](int i) { return a.v[i] + b.v[i]; });
 }
@@ -189,6 +192,9 @@ inline Bytes64 load64(const uint8_t* p) {
   memcpy(r.v, p, 64);
   return r;
 }
+inline void store64(uint8_t* p, Bytes64 a) {
+  memcpy(p, a.v, 64);
+}
 // Bytes 16 N .. 16 N + 15, one per lane.
 template <int N>
 inline I32x16 bytesOfQuarter(Bytes64 a) {
@@ -210,6 +216,9 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
 }
 inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return eachB([&](int i) { return a.v[i] | b.v[i]; });
+}
+inline Bytes64 minus(Bytes64 a, uint8_t b) {
+  return eachB([&](int i) { return a.v[i] - b; });
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
   SignedBytes64 r;
