@@ -95,6 +95,19 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
           _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(laneMask(n - 8)))};
 }
 
+inline F32x16 swapNeighbours(F32x16 a) {
+  return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+}
+inline F32x16 evenTwice(F32x16 a) {
+  return {_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)};
+}
+inline F32x16 oddTwice(F32x16 a) {
+  return {_mm256_movehdup_ps(a.lo), _mm256_movehdup_ps(a.hi)};
+}
+inline F32x16 subAdd(F32x16 a, F32x16 b) {
+  return {_mm256_addsub_ps(a.lo, b.lo), _mm256_addsub_ps(a.hi, b.hi)};
+}
+
 // Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
 inline float sumLanes(F32x16 a) {
   const __m256 eight = _mm256_add_ps(a.lo, a.hi);

@@ -104,6 +104,21 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
   return eachF([&](int i) { return i < n ? a.v[i] : b.v[i]; });
 }
 
+// Lanes 1 0 3 2 ..., 0 0 2 2 ... and 1 1 3 3 ...
+inline F32x16 swapNeighbours(F32x16 a) {
+  return eachF([&](int i) { return a.v[i ^ 1]; });
+}
+inline F32x16 evenTwice(F32x16 a) {
+  return eachF([&](int i) { return a.v[i & ~1]; });
+}
+inline F32x16 oddTwice(F32x16 a) {
+  return eachF([&](int i) { return a.v[i | 1]; });
+}
+// a - b in even lanes, a + b in odd ones.
+inline F32x16 subAdd(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return i % 2 == 0 ? a.v[i] - b.v[i] : a.v[i] + b.v[i]; });
+}
+
 // Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
 inline float sumLanes(F32x16 a) {
   for (int half = 8; half > 0; half /= 2) {
