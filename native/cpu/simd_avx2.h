@@ -167,6 +167,10 @@ inline F32x16 powerOfTwo(I32x16 n) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.lo, bias), 23)),
           _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.hi, bias), 23))};
 }
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  const I32x16 half = shiftRightSigned<1>(n);
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+}
 inline I32x16 loadBytes(const uint8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};

@@ -149,8 +149,8 @@ inline F32x16 toFloat(I32x16 a) {
 inline I32x16 roundToInt(F32x16 a) {
   return {_mm512_cvtps_epi32(a.v)};
 }
-inline F32x16 powerOfTwo(I32x16 n) {
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  return {_mm512_scalef_ps(x.v, _mm512_cvtepi32_ps(n.v))};
 }
 inline I32x16 loadBytes(const uint8_t* p) {
   return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};

@@ -176,6 +176,12 @@ inline I32x16 roundToInt(F32x16 a) {
 inline F32x16 powerOfTwo(I32x16 n) {
   return eachF([&](int i) { return std::bit_cast<float>((n.v[i] + 127) << 23); });
 }
+// x 2^n, rounded once, for x of about 1 and |n| <= 160: in two steps, neither of whose powers overflows or is
+// subnormal, and of which only the second can round.
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  const I32x16 half = shiftRightSigned<1>(n);
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+}
 inline I32x16 loadBytes(const uint8_t* p) {
   return eachI([&](int i) { return static_cast<int32_t>(p[i]); });
 }
