@@ -12,7 +12,7 @@
 namespace td::TD_ISA {
 
 #ifdef TD_SANITIZED  // each width is compiled by itself, which takes minutes with sanitizers
-constexpr int kQuantizedTokens = 4, kQuantizedStreamTokens = 4;
+constexpr int kQuantizedTokens = 2, kQuantizedStreamTokens = 2;
 #else
 constexpr int kQuantizedTokens = TD_LEVEL == 2 ? 6 : 4, kQuantizedStreamTokens = TD_LEVEL == 2 ? 12 : 4;
 #endif

@@ -45,8 +45,7 @@ inline F32x16 exponential(F32x16 x) {
   p = mulAdd(p, r, broadcast(0x1.555492p-3f));
   p = mulAdd(p, r, broadcast(0x1.fffffcp-2f));
   p = add(mulAdd(mul(r, r), p, r), broadcast(1.0f));  // 1 last: the rounding before is then of a small number
-  const I32x16 half = shiftRightSigned<1>(n);  // two steps, so that neither power overflows or is subnormal by itself
-  return mul(mul(p, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+  return timesPowerOfTwo(p, n);
 }
 
 }  // namespace td::TD_ISA

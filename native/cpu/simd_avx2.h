@@ -95,6 +95,19 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
           _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(laneMask(n - 8)))};
 }
 
+inline F32x16 swapNeighbours(F32x16 a) {
+  return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+}
+inline F32x16 evenTwice(F32x16 a) {
+  return {_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)};
+}
+inline F32x16 oddTwice(F32x16 a) {
+  return {_mm256_movehdup_ps(a.lo), _mm256_movehdup_ps(a.hi)};
+}
+inline F32x16 subAdd(F32x16 a, F32x16 b) {
+  return {_mm256_addsub_ps(a.lo, b.lo), _mm256_addsub_ps(a.hi, b.hi)};
+}
+
 // Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
 inline float sumLanes(F32x16 a) {
   const __m256 eight = _mm256_add_ps(a.lo, a.hi);
@@ -157,6 +170,10 @@ inline F32x16 powerOfTwo(I32x16 n) {
   const __m256i bias = _mm256_set1_epi32(127);
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.lo, bias), 23)),
           _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.hi, bias), 23))};
+}
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  const I32x16 half = shiftRightSigned<1>(n);
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
 }
 inline I32x16 loadBytes(const uint8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
