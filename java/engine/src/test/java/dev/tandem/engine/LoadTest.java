@@ -69,8 +69,8 @@ class LoadTest {
   private Future<Generation> occupy(Session session, ExecutorService threads) throws Exception {
     CountDownLatch begun = new CountDownLatch(1);
     Future<Generation> generation =
-        threads.submit(() ->
-            session.generate(PROMPT, everything(), new Heard(count -> begun.countDown())));
+        threads.submit(
+            () -> session.generate(PROMPT, everything(), new Heard(count -> begun.countDown())));
     assertTrue(begun.await(20, TimeUnit.SECONDS));
     return generation;
   }
@@ -79,8 +79,7 @@ class LoadTest {
   void nothingIsLeftOfATextWithoutASession() {
     for (int most : new int[] {0, 1, 50}) {
       Generation generation =
-          model.generate(
-              PROMPT, GenerationOptions.of(most, SamplingOptions.seeded(1)), 0, NOBODY);
+          model.generate(PROMPT, GenerationOptions.of(most, SamplingOptions.seeded(1)), 0, NOBODY);
       EngineLoad load = model.load();
       assertEquals(0, load.kvBlocksUsed(), "when it returns, its room is free");
       assertEquals(0, load.running());
@@ -92,8 +91,7 @@ class LoadTest {
           throw new UnsupportedOperationException();
         });
     assertThrows(
-        UnsupportedOperationException.class,
-        () -> model.generate(PROMPT, everything(), 0, fails));
+        UnsupportedOperationException.class, () -> model.generate(PROMPT, everything(), 0, fails));
     assertEquals(0, model.load().kvBlocksUsed());
     Heard interrupts = new Heard(count -> Thread.currentThread().interrupt());
     assertEquals(
@@ -135,11 +133,16 @@ class LoadTest {
 
       GenerationOptions two = GenerationOptions.of(CONTEXT, SamplingOptions.greedy());
       Future<Generation> waiting =
-          threads.submit(() -> model.generate(PROMPT, two, 0, new Heard(count -> {
-            if (count == 2) {
-              Thread.currentThread().interrupt();
-            }
-          })));
+          threads.submit(() ->
+              model.generate(
+                  PROMPT,
+                  two,
+                  0,
+                  new Heard(count -> {
+                    if (count == 2) {
+                      Thread.currentThread().interrupt();
+                    }
+                  })));
       await(load -> load.waiting() == 1);
       long seen = System.nanoTime();
       assertEquals(1, model.load().running());

@@ -167,10 +167,10 @@ public final class Desk implements AutoCloseable {
     try {
       return accept(order, reply, arrived);
     } catch (Refusal e) {
-      try (MDC.MDCCloseable request = MDC.putCloseable(LOG_REQUEST, order.id());
-          MDC.MDCCloseable tenant = MDC.putCloseable(LOG_TENANT, order.caller().tenant())) {
-        log.debug("refused: {}, {}", e.problem(), e.getMessage());
-      }
+      log.atDebug()
+          .addKeyValue(LOG_REQUEST, order.id())
+          .addKeyValue(LOG_TENANT, order.caller().tenant())
+          .log("refused: {}, {}", e.problem(), e.getMessage());
       observer.refused(order, e);
       throw e;
     }
