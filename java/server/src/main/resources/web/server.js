@@ -7,10 +7,11 @@
  * 'broken' (the stream ended early, or reported an error).
  */
 export class Trouble extends Error {
-  constructor(kind, message, retryAfterSeconds) {
+  constructor(kind, message, { retryAfterSeconds, progress } = {}) {
     super(message);
     this.kind = kind;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.progress = progress; // of loading, 0 to 1
   }
 }
 
@@ -94,9 +95,8 @@ async function troubleOf(response) {
   } catch {
     // Not ours: a proxy's page, say. The status tells enough.
   }
-  const trouble = new Trouble(kindOf(response.status), message || `The server answered ${response.status} ${response.statusText}`.trim() + '.', retryAfter(response));
-  trouble.progress = progress;
-  return trouble;
+  const said = message || `The server answered with ${`${response.status} ${response.statusText}`.trim()}.`;
+  return new Trouble(kindOf(response.status), said, { retryAfterSeconds: retryAfter(response), progress });
 }
 
 function kindOf(status) {
@@ -144,7 +144,7 @@ export async function health() {
 }
 
 /**
- * Streams an answer: {text} as it comes, then {end, measures}.
+ * Streams an answer: {text, measures} as it comes, then {end, measures}.
  *
  * end: 'stop' or 'length'. measures: {tokens, promptTokens, tokensPerSecond, firstTokenMs, ...}, as far as known.
  */
@@ -179,7 +179,7 @@ export async function* chat({ messages, settings, modelName, token, signal }) {
     const text = choice?.delta?.content;
     if (typeof text === 'string' && text !== '') {
       clock.tick();
-      yield { text, tokensPerSecond: clock.rate() };
+      yield { text, measures: clock.soFar() };
     }
     end = choice?.finish_reason ?? end;
     last = { usage: chunk.usage ?? last.usage, timings: chunk.timings ?? last.timings };
@@ -229,6 +229,10 @@ class Clock {
   rate(tokens = this.#pieces) {
     const milliseconds = this.#last - this.#first;
     return tokens > 1 && milliseconds > 0 ? ((tokens - 1) * 1000) / milliseconds : undefined;
+  }
+
+  soFar() {
+    return { tokensPerSecond: this.rate(), firstTokenMs: this.#first - this.#asked };
   }
 
   measures(usage, timings) {

@@ -72,10 +72,9 @@ public final class WebPage {
    */
   public static WebPage load() {
     Map<String, Asset> assets = new LinkedHashMap<>();
-    FILES.forEach(
-        (name, type) ->
-            assets.put(
-                name.equals("index.html") ? "/" : "/assets/" + name, Asset.of(type, read(name))));
+    FILES.forEach((name, type) ->
+        assets.put(
+            name.equals("index.html") ? "/" : "/assets/" + name, Asset.of(type, read(name))));
     return new WebPage(Map.copyOf(assets));
   }
 
