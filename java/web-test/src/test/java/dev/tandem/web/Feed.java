@@ -46,7 +46,7 @@ final class Feed implements ScriptedServer.Answer {
             "choices",
             List.of(Map.of("index", 0, "delta", Map.of(), "finish_reason", "stop")),
             "timings",
-            Map.of("predicted_per_second", 38.4, "ttft_ms", 120.0)));
+            Map.of("tokens_per_second", 38.4, "time_to_first_token_ms", 120.0)));
     event(
         Map.of(
             "choices",

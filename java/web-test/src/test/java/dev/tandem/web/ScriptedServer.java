@@ -35,8 +35,8 @@ final class ScriptedServer implements AutoCloseable {
   static final String MODEL =
       """
       {"object": "list", "data": [{"id": "stories", "object": "model", "created": 1, "owned_by": "tandem",
-        "placement": "CPU, 2 threads, AVX-512", "format": "Q4_0", "parameters": 1100000000,
-        "context_tokens": 8192, "sampling": {"temperature": 0.8, "top_p": 0.95}}]}
+        "meta": {"placement": "CPU, 2 threads, AVX-512", "format": "Q4_0", "parameters": 1100000000,
+        "context_tokens": 8192, "sampling": {"temperature": 0.8, "top_p": 0.95}}}]}
       """;
 
   private final WebPage page = WebPage.load();
