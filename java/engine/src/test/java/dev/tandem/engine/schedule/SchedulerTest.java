@@ -200,8 +200,7 @@ class SchedulerTest {
     assertEquals(1, scheduler.running());
     finish();
     assertEquals(
-        List.of(
-            "running", "highest", "high 1", "high 2", "usual 1", "usual 2", "low", "lowest"),
+        List.of("running", "highest", "high 1", "high 2", "usual 1", "usual 2", "low", "lowest"),
         ended);
   }
 

@@ -31,14 +31,13 @@ public final class LingeringClose {
     channel.eventLoop().schedule(() -> channel.close(), MOST.toMillis(), TimeUnit.MILLISECONDS);
     channel
         .writeAndFlush(lastMessage)
-        .addListener(
-            written -> {
-              if (written.isSuccess()) {
-                endOutput(channel);
-              } else {
-                channel.close();
-              }
-            });
+        .addListener(written -> {
+          if (written.isSuccess()) {
+            endOutput(channel);
+          } else {
+            channel.close();
+          }
+        });
   }
 
   private static void endOutput(Channel channel) {

@@ -30,6 +30,7 @@ final class RawClient implements AutoCloseable {
 
   private final Socket socket = new Socket();
   private DataInputStream in;
+  private volatile long sent; // one thread writes
 
   RawClient(InetSocketAddress address) {
     this(address, 0);
@@ -52,9 +53,24 @@ final class RawClient implements AutoCloseable {
     }
   }
 
+  /** Bytes that have come and were not read. */
+  long unread() {
+    try {
+      return in.available();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Bytes that the system has taken. */
+  long sent() {
+    return sent;
+  }
+
   void bytes(byte... bytes) {
     try {
       socket.getOutputStream().write(bytes);
+      sent += bytes.length;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -92,10 +108,7 @@ final class RawClient implements AutoCloseable {
   }
 
   void cancel(long id) {
-    send(
-        id,
-        ClientMessage.newBuilder()
-            .setCancel(CancelRequest.getDefaultInstance()));
+    send(id, ClientMessage.newBuilder().setCancel(CancelRequest.getDefaultInstance()));
   }
 
   /** The next message; empty at the connection's end. */
@@ -168,6 +181,15 @@ final class RawClient implements AutoCloseable {
   void expectPong() {
     send(Long.MAX_VALUE, ClientMessage.newBuilder().setPing(Ping.getDefaultInstance()));
     assertTrue(receive(Long.MAX_VALUE).hasPong());
+  }
+
+  /** Says that nothing more comes; still reads. */
+  void shutdownOutput() {
+    try {
+      socket.shutdownOutput();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Ends the connection like a client that is killed: by a reset. */

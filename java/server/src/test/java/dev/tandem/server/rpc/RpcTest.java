@@ -109,8 +109,7 @@ class RpcTest {
       assertEquals(Finished.Reason.STOP, finished.getReason());
       int tokens = finished.getUsage().getGeneratedTokens();
       assertTrue(tokens > 3);
-      assertEquals(
-          started.getStarted().getPromptTokens(), finished.getUsage().getPromptTokens());
+      assertEquals(started.getStarted().getPromptTokens(), finished.getUsage().getPromptTokens());
       assertTrue(finished.getTimings().getTotalMicros() > 0);
       // What was generated can be told back, and the prompt be given as ids.
       client.generate(
@@ -143,8 +142,7 @@ class RpcTest {
       client.send(
           2,
           message()
-              .setApplyTemplate(
-                  ApplyTemplateRequest.newBuilder().setConversation(conversation)));
+              .setApplyTemplate(ApplyTemplateRequest.newBuilder().setConversation(conversation)));
       var applied = client.receive(2).getApplyTemplate();
       assertEquals("[system]be brief\n[user]is it?\n[assistant]", applied.getPrompt());
       assertEquals(backend.asked().getFirst().prompt(), applied.getIdsList());
@@ -310,8 +308,7 @@ class RpcTest {
       assertEquals(Health.State.LOADING, loading.getState());
       assertEquals("half of it", loading.getDetail());
       client.send(4, message().setModelInfo(ModelInfoRequest.getDefaultInstance()));
-      assertEquals(
-          1500, client.expectError(4, ErrorCode.LOADING).getRetryAfterMillis());
+      assertEquals(1500, client.expectError(4, ErrorCode.LOADING).getRetryAfterMillis());
       client.generate(5, text("a"));
       assertTrue(client.expectError(5, ErrorCode.LOADING).getRetry());
       client.send(6, message().setStats(StatsRequest.getDefaultInstance()));
@@ -351,8 +348,7 @@ class RpcTest {
       client.bytes(RawClient.frame(new byte[] {0x08, 5, (byte) 0x9a, 0x06, 1, 'x'}));
       client.expectError(5, ErrorCode.UNSUPPORTED);
       // A Ping with a field 99 beside.
-      client.bytes(
-          RawClient.frame(new byte[] {0x08, 6, (byte) 0x9a, 0x06, 1, 'x', 0x52, 0}));
+      client.bytes(RawClient.frame(new byte[] {0x08, 6, (byte) 0x9a, 0x06, 1, 'x', 0x52, 0}));
       assertTrue(client.receive(6).hasPong());
     }
   }
@@ -416,9 +412,7 @@ class RpcTest {
 
       @Override
       public Optional<Caller> caller(String token) {
-        return token.equals("secret")
-            ? Optional.of(new Caller("tenant", "", 5))
-            : Optional.empty();
+        return token.equals("secret") ? Optional.of(new Caller("tenant", "", 5)) : Optional.empty();
       }
     };
   }
