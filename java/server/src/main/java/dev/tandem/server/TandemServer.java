@@ -2,10 +2,10 @@ package dev.tandem.server;
 
 import dev.tandem.server.config.ConfigurationException;
 import dev.tandem.server.config.ServerOptions;
+import dev.tandem.server.log.RequestLog;
 import dev.tandem.server.request.Backend;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
-import dev.tandem.server.request.DeskObserver;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -51,6 +51,8 @@ public final class TandemServer implements AutoCloseable {
   private final Thread loader;
   private final Channel rpc;
   private final Channel http;
+  private final InetSocketAddress rpcAddress; // known after closing too
+  private final InetSocketAddress httpAddress;
   private volatile boolean closing;
   private boolean closed; // guarded by this
 
@@ -108,7 +110,7 @@ public final class TandemServer implements AutoCloseable {
             options.limits().queue(),
             options.limits().promptTokens().orElse(Integer.MAX_VALUE),
             RETRY_AFTER);
-    desk = new Desk(limits, new DeskObserver() {});
+    desk = new Desk(limits, new RequestLog());
     loops =
         new MultiThreadIoEventLoopGroup(
             loopThreads(), new DefaultThreadFactory("tandem-io"), NioIoHandler.newFactory());
@@ -119,6 +121,8 @@ public final class TandemServer implements AutoCloseable {
       rpc = open(access, "--port", options.network().port(), rpcInitializer(access));
       opened = Optional.of(rpc);
       http = open(access, "--http-port", options.network().httpPort(), httpInitializer(access));
+      rpcAddress = (InetSocketAddress) rpc.localAddress();
+      httpAddress = (InetSocketAddress) http.localAddress();
     } catch (RuntimeException | Error e) {
       opened.ifPresent(Channel::close);
       stopLoops();
@@ -183,11 +187,7 @@ public final class TandemServer implements AutoCloseable {
         loaded.close(); // too late
         return;
       }
-      Duration took = Duration.ofNanos(System.nanoTime() - started);
-      log.atInfo()
-          .addKeyValue("seconds", took.toMillis() / 1e3)
-          .log("ready: {}", loaded.card().name());
-      listener.ready(loaded.card(), took);
+      listener.ready(loaded.card(), Duration.ofNanos(System.nanoTime() - started));
       ready.complete(null);
     } catch (RuntimeException | Error e) {
       if (!closing) {
@@ -232,12 +232,12 @@ public final class TandemServer implements AutoCloseable {
 
   /** Where the binary protocol is spoken. */
   public InetSocketAddress rpcAddress() {
-    return (InetSocketAddress) rpc.localAddress();
+    return rpcAddress;
   }
 
   /** Where HTTP is spoken. */
   public InetSocketAddress httpAddress() {
-    return (InetSocketAddress) http.localAddress();
+    return httpAddress;
   }
 
   /** Whether both ports speak TLS. */

@@ -270,13 +270,13 @@ public final class Settings {
       Setting.of(
           "log-format",
           LOG,
-          Type.choice(LogFormat.class),
+          Type.choice("FORMAT", LogFormat.class),
           LogFormat.TEXT,
-          "How lines of the log look; json is one object per line.");
+          "How lines of the log look: text for people, or json, one object per line for programs.");
 
   static final Setting<LogLevel> LOG_LEVEL =
       Setting.of(
-          "log-level", LOG, Type.choice(LogLevel.class), LogLevel.INFO, "What the log is told.");
+          "log-level", LOG, Type.choice("LEVEL", LogLevel.class), LogLevel.INFO, "The least important lines that are logged: error, warn, info, debug or trace.");
 
   /** In the order of help and documentation. */
   public static final List<Setting<?>> ALL =
