@@ -153,6 +153,11 @@ public final class ScriptedBackend implements Backend {
   }
 
   @Override
+  public Optional<String> failure() {
+    return stopped;
+  }
+
+  @Override
   public void close() {
     closed = true;
   }
@@ -208,6 +213,7 @@ public final class ScriptedBackend implements Backend {
         0,
         prompt,
         generated,
+        Duration.ZERO,
         Duration.ofNanos(first - began),
         Duration.ofNanos(System.nanoTime() - first));
   }
