@@ -137,7 +137,7 @@ public final class Settings {
           "idle-timeout",
           NETWORK,
           Type.duration(SHORTEST, LONGEST),
-          Duration.ofMinutes(10),
+          Duration.ofMinutes(5),
           "A connection without a request is closed after so long.");
 
   static final Setting<Duration> HANDSHAKE_TIMEOUT =
@@ -146,8 +146,8 @@ public final class Settings {
           NETWORK,
           Type.duration(SHORTEST, LONGEST),
           Duration.ofSeconds(10),
-          "Most time for TLS, for the binary protocol's Hello, and for one HTTP request to arrive"
-              + " whole.");
+          "Most time for TLS, for the binary protocol's Hello, and for the header of an HTTP request;"
+              + " its body has three times as long.");
 
   static final Setting<Duration> SLOW_READER_TIMEOUT =
       Setting.of(

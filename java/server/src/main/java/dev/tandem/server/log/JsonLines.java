@@ -6,6 +6,7 @@ import ch.qos.logback.classic.spi.ThrowableProxyUtil;
 import ch.qos.logback.core.encoder.EncoderBase;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.tandem.server.request.Desk;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -21,6 +22,10 @@ import org.slf4j.event.KeyValuePair;
  * names of its own, and the trace of an error.
  */
 final class JsonLines extends EncoderBase<ILoggingEvent> {
+
+  private static final List<String> WHOM = List.of(Desk.LOG_REQUEST, Desk.LOG_TENANT);
+  private static final Set<String> OWN =
+      Set.of("time", "level", "logger", "message", "error", Desk.LOG_REQUEST, Desk.LOG_TENANT);
 
   private final JsonFactory json = new JsonFactory();
 
@@ -42,9 +47,11 @@ final class JsonLines extends EncoderBase<ILoggingEvent> {
       to.writeStringField("time", event.getInstant().truncatedTo(ChronoUnit.MILLIS).toString());
       to.writeStringField("level", event.getLevel().toString().toLowerCase(Locale.ROOT));
       to.writeStringField("logger", event.getLoggerName());
-      String request = event.getMDCPropertyMap().get(RequestLog.KEY);
-      if (request != null) {
-        to.writeStringField(RequestLog.KEY, request);
+      for (String name : WHOM) {
+        String value = event.getMDCPropertyMap().getOrDefault(name, "");
+        if (!value.isEmpty()) {
+          to.writeStringField(name, value);
+        }
       }
       to.writeStringField("message", event.getFormattedMessage());
       write(to, event.getKeyValuePairs());
@@ -64,7 +71,7 @@ final class JsonLines extends EncoderBase<ILoggingEvent> {
     if (pairs == null) {
       return;
     }
-    Set<String> names = new HashSet<>(Set.of("time", "level", "logger", RequestLog.KEY, "message", "error"));
+    Set<String> names = new HashSet<>(OWN);
     for (KeyValuePair pair : pairs) {
       if (!names.add(pair.key)) {
         continue; // an object has each name once

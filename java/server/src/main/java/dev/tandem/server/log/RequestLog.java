@@ -14,15 +14,9 @@ import org.slf4j.spi.LoggingEventBuilder;
 
 /**
  * A line for each request: how much, how long, and how it ended. Neither what was asked nor what was
- * answered.
+ * answered. Whom a line is about is in its {@link org.slf4j.MDC}, which the desk sets.
  */
 public final class RequestLog implements DeskObserver {
-
-  /**
-   * The name (of {@link org.slf4j.MDC}) under which lines have the id of their request; the desk sets
-   * it.
-   */
-  public static final String KEY = "request";
 
   private static final Logger log = LoggerFactory.getLogger(RequestLog.class);
   private static final double NANOS = 1e9;
@@ -55,13 +49,9 @@ public final class RequestLog implements DeskObserver {
   }
 
   private static LoggingEventBuilder about(Order order, Level level) {
-    LoggingEventBuilder line =
-        log.atLevel(level)
-            .addKeyValue("protocol", order.protocol())
-            .addKeyValue("prompt_tokens", order.prompt().length);
-    return order.caller().tenant().isEmpty()
-        ? line
-        : line.addKeyValue("tenant", order.caller().tenant());
+    return log.atLevel(level)
+        .addKeyValue("protocol", order.protocol())
+        .addKeyValue("prompt_tokens", order.prompt().length);
   }
 
   // Not its message: that may name what the peer wrote.

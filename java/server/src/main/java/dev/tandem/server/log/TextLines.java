@@ -4,6 +4,7 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.classic.spi.IThrowableProxy;
 import ch.qos.logback.classic.spi.ThrowableProxyUtil;
 import ch.qos.logback.core.encoder.EncoderBase;
+import dev.tandem.server.request.Desk;
 import java.nio.charset.StandardCharsets;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
@@ -30,13 +31,17 @@ final class TextLines extends EncoderBase<ILoggingEvent> {
     StringBuilder line = new StringBuilder(160);
     line.append(event.getInstant().truncatedTo(ChronoUnit.MILLIS)).append(' ');
     line.append(event.getLevel()).append(' ');
-    String request = event.getMDCPropertyMap().get(RequestLog.KEY);
+    String request = event.getMDCPropertyMap().get(Desk.LOG_REQUEST);
     if (request != null) {
       line.append('[');
       escape(line, request);
       line.append("] ");
     }
     escape(line, event.getFormattedMessage());
+    String tenant = event.getMDCPropertyMap().getOrDefault(Desk.LOG_TENANT, "");
+    if (!tenant.isEmpty()) {
+      escape(line.append(" tenant="), tenant);
+    }
     List<KeyValuePair> pairs = event.getKeyValuePairs();
     if (pairs != null) {
       for (KeyValuePair pair : pairs) {
