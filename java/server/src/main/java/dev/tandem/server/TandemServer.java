@@ -162,8 +162,7 @@ public final class TandemServer implements AutoCloseable {
         PortOptions.http(options, access.rules()),
         access.authenticator(),
         access.tls(),
-        metrics,
-        limit);
+        metrics);
   }
 
   private Channel open(

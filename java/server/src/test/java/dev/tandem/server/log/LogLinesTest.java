@@ -82,17 +82,17 @@ class LogLinesTest {
     String forged = "a\r\n2026-01-01T00:00:00Z INFO ended\u001b[2J\u0000";
     configure(LogFormat.TEXT, LogLevel.INFO);
     MDC.put("request", forged);
-    log.atWarn().addKeyValue("tenant", forged).log(forged);
+    log.atWarn().addKeyValue("detail", forged).log(forged);
     MDC.remove("request");
     assertEquals(1, text().lines().count(), text());
     assertFalse(text().contains("\u001b") || text().contains("\u0000"), text());
     out.reset();
     configure(LogFormat.JSON, LogLevel.INFO);
-    log.atWarn().addKeyValue("message", "other").addKeyValue("tenant", forged).log(forged);
+    log.atWarn().addKeyValue("message", "other").addKeyValue("detail", forged).log(forged);
     assertEquals(1, text().lines().count(), text());
     JsonNode line = new ObjectMapper().readTree(text());
     assertEquals(forged, line.get("message").asText());
-    assertEquals(forged, line.get("tenant").asText());
+    assertEquals(forged, line.get("detail").asText());
   }
 
   @Test
