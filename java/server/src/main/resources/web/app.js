@@ -14,6 +14,7 @@ let token = store.loadToken();
 let card = { name: '', sampling: {} };
 let views = [];
 let running = null; // the AbortController of the answer that is being written
+let leaving = false; // the page is
 let editing = false; // the last message is in the message box, to be sent instead
 
 // --- The conversation -----------------------------------------------------------------------------
@@ -38,7 +39,7 @@ function refresh() {
     const isOver = running === null || i < turns.length - 1;
     if (isOver && view.hasText) buttons.push(button('Copy', (event) => copy(turns[i].text, event.currentTarget), { iconName: 'copy' }));
     if (running === null && i === lastMessage) buttons.push(button('Edit', edit, { iconName: 'edit' }));
-    if (running === null && i === turns.length - 1 && turns[i].role === 'assistant') buttons.push(button('Try again', again, { iconName: 'again' }));
+    if (running === null && i === turns.length - 1 && !view.isTroubled) buttons.push(button('Try again', again, { iconName: 'again' }));
     view.actions(buttons);
   });
 }
@@ -100,6 +101,7 @@ function stopEditing() {
 function newChat() {
   const old = turns;
   running?.abort();
+  running = null;
   stopEditing();
   turns = [];
   keep();
@@ -108,7 +110,7 @@ function newChat() {
     label: 'Back to the last one',
     action: () => {
       if (running !== null) return;
-      turns = old;
+      turns = old.filter((turn) => turn.text !== '');
       keep();
       draw();
       notice('');
@@ -129,6 +131,7 @@ async function answer() {
   const controller = new AbortController();
   const { signal } = controller;
   running = controller;
+  leaving = false;
   view.busy = true;
   announcer.begin();
   refresh();
@@ -147,10 +150,10 @@ async function answer() {
     break;
   }
 
+  if (leaving) return; // the browser ended it, on its way to another page or to a reload
   if (signal.aborted) turn.end = 'stopped';
   else if (failure) turn.end = turn.text === '' ? undefined : 'broken';
   view.busy = false;
-  view.draw();
   if (signal.aborted || !failure) view.trouble('');
   else explain(view, failure);
   if (running === controller) {
@@ -169,7 +172,6 @@ async function stream(turn, view, messages, signal) {
   const paint = () => {
     frame = 0;
     view.busy = true;
-    view.draw();
     follower.grown();
   };
   try {
@@ -181,7 +183,7 @@ async function stream(turn, view, messages, signal) {
       }
       view.trouble('');
       turn.text += part.text;
-      turn.measures = { tokensPerSecond: part.tokensPerSecond };
+      turn.measures = part.measures;
       announcer.follow(turn.text);
       frame ||= requestAnimationFrame(paint); // as often as the screen shows something new, not as often as a token comes
       if (performance.now() - saved > 1000) {
@@ -200,7 +202,7 @@ async function another(error, attempt, view, signal) {
     case 'token':
       return askToken(signal);
     case 'loading':
-      await countdown(view, signal, error.retryAfterSeconds ?? 2, error.message);
+      await countdown(view, signal, error.retryAfterSeconds ?? 2, loading(error));
       return !signal.aborted;
     case 'busy':
       if (attempt > 8) return false;
@@ -237,7 +239,10 @@ function countdown(view, signal, seconds, message) {
   });
 }
 
+const loading = ({ message, progress }) => (progress === undefined ? message : `${message} ${Math.round(progress * 100)} % are there.`);
+
 function explain(view, error) {
+  if (error.kind === 'lost') meet(); // tells when it is back
   const message = error instanceof Trouble ? error.message : 'Something went wrong in this page: ' + error.message;
   if (!(error instanceof Trouble)) console.error(error);
   view.trouble(message, [button('Try again', again)]);
@@ -246,8 +251,14 @@ function explain(view, error) {
 
 // --- The server -----------------------------------------------------------------------------------
 
+let meeting = null;
+
 /** Finds out what is served; waits while it is being loaded, or while the server is away. */
-async function meet() {
+function meet() {
+  meeting ??= findModel().finally(() => (meeting = null));
+}
+
+async function findModel() {
   for (;;) {
     try {
       card = await model(token);
@@ -273,8 +284,7 @@ async function loaded() {
   for (;;) {
     const state = await health().catch(() => ({ ready: false }));
     if (state.ready) return;
-    const percent = state.progress === undefined ? '' : ` ${Math.round(state.progress * 100)} %`;
-    notice(`The model is being loaded.${percent}`, { progress: state.progress ?? null });
+    notice(state.progress === undefined ? 'The model is being loaded.' : `The model is being loaded: ${Math.round(state.progress * 100)} %`, { progress: state.progress ?? null });
     await sleep(1000);
   }
 }
@@ -501,6 +511,7 @@ systemIsDark.addEventListener('change', showTheme);
 
 // --------------------------------------------------------------------------------------------------
 
+addEventListener('beforeunload', () => (leaving = true));
 addEventListener('pagehide', () => store.saveConversation(turns));
 
 draw();

@@ -285,21 +285,29 @@ function emphasis(text, i, depth, missing) {
 /** [label](address "title"); an image is a link to it. Only the web's and mail's addresses. */
 function link(text, i, from, depth) {
   const close = find(text, '](', from, 500);
-  const end = close < 0 ? -1 : find(text, ')', close, 2000);
+  const end = close < 0 ? -1 : closing(text, close + 2);
   if (depth >= DEEPEST || end < 0) return { end: from };
-  // An address may hold one pair of parentheses, as Wikipedia's do.
-  const last = text.slice(close + 2, end).includes('(') && text[end + 1] === ')' ? end + 1 : end;
-  const address = text.slice(close + 2, last).trim().split(SPACE)[0];
+  const address = text.slice(close + 2, end).trim().split(SPACE)[0];
   const node = anchor(address);
   if (node === undefined) return { end: from };
   inline(node, text.slice(from, close) || address, DEEPEST - 1);
-  return { end: last + 1, node };
+  return { end: end + 1, node };
 }
 
 /** Where `part` is within so many characters, or -1. */
 function find(text, part, from, within) {
   const at = text.slice(from, from + within).indexOf(part);
   return at < 0 ? -1 : from + at;
+}
+
+/** Where the address that begins at `i` ends: at the parenthesis that it did not open, or -1. */
+function closing(text, i) {
+  let open = 0;
+  for (let at = i; at < Math.min(text.length, i + 2000); at++) {
+    if (text[at] === '(') open++;
+    else if (text[at] === ')' && open-- === 0) return at;
+  }
+  return -1;
 }
 
 function bareLink(text, i) {

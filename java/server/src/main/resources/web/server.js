@@ -7,10 +7,11 @@
  * 'broken' (the stream ended early, or reported an error).
  */
 export class Trouble extends Error {
-  constructor(kind, message, retryAfterSeconds) {
+  constructor(kind, message, { retryAfterSeconds, progress } = {}) {
     super(message);
     this.kind = kind;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.progress = progress; // of loading, 0 to 1
   }
 }
 
@@ -94,9 +95,8 @@ async function troubleOf(response) {
   } catch {
     // Not ours: a proxy's page, say. The status tells enough.
   }
-  const trouble = new Trouble(kindOf(response.status), message || `The server answered ${response.status} ${response.statusText}`.trim() + '.', retryAfter(response));
-  trouble.progress = progress;
-  return trouble;
+  const said = message || `The server answered with ${`${response.status} ${response.statusText}`.trim()}.`;
+  return new Trouble(kindOf(response.status), said, { retryAfterSeconds: retryAfter(response), progress });
 }
 
 function kindOf(status) {
@@ -116,23 +116,13 @@ const fraction = (body) => {
   return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
 };
 
-const firstOf = (object, names) => names.map((name) => object?.[name]).find((value) => value !== undefined && value !== null);
-
-/** What is served: {name, place?, format?, architecture?, parameters?, contextTokens?, sampling?}. */
+/** What is served: {name, place?, format?, parameters?, contextTokens?, sampling}. */
 export async function model(token) {
   const response = await ask('/v1/models', token);
   if (!response.ok) throw await troubleOf(response);
   const entry = (await response.json())?.data?.[0] ?? {};
-  const card = { ...entry, ...(entry.meta ?? {}), ...(entry.tandem ?? {}) };
-  return {
-    name: String(entry.id ?? 'model'),
-    place: firstOf(card, ['placement']),
-    format: firstOf(card, ['format', 'quantization']),
-    architecture: firstOf(card, ['architecture']),
-    parameters: firstOf(card, ['parameters', 'n_params']),
-    contextTokens: firstOf(card, ['context_tokens', 'context_length', 'max_model_len', 'n_ctx']),
-    sampling: firstOf(card, ['sampling']) ?? {},
-  };
+  const { placement, format, parameters, context_tokens: contextTokens, sampling = {} } = entry.meta ?? {};
+  return { name: String(entry.id ?? 'model'), place: placement, format, parameters, contextTokens, sampling };
 }
 
 /** Whether a model is loaded: {ready, progress?: 0..1}. */
@@ -144,9 +134,9 @@ export async function health() {
 }
 
 /**
- * Streams an answer: {text} as it comes, then {end, measures}.
+ * Streams an answer: {text, measures} as it comes, then {end, measures}.
  *
- * end: 'stop' or 'length'. measures: {tokens, promptTokens, tokensPerSecond, firstTokenMs, ...}, as far as known.
+ * end: 'stop' or 'length'. measures: {tokens, tokensPerSecond?, firstTokenMs?}, the server's where it tells.
  */
 export async function* chat({ messages, settings, modelName, token, signal }) {
   const body = { model: modelName, messages, stream: true, stream_options: { include_usage: true } };
@@ -179,7 +169,7 @@ export async function* chat({ messages, settings, modelName, token, signal }) {
     const text = choice?.delta?.content;
     if (typeof text === 'string' && text !== '') {
       clock.tick();
-      yield { text, tokensPerSecond: clock.rate() };
+      yield { text, measures: clock.soFar() };
     }
     end = choice?.finish_reason ?? end;
     last = { usage: chunk.usage ?? last.usage, timings: chunk.timings ?? last.timings };
@@ -231,14 +221,16 @@ class Clock {
     return tokens > 1 && milliseconds > 0 ? ((tokens - 1) * 1000) / milliseconds : undefined;
   }
 
+  soFar() {
+    return { tokensPerSecond: this.rate(), firstTokenMs: this.#first - this.#asked };
+  }
+
   measures(usage, timings) {
-    const tokens = usage?.completion_tokens ?? timings?.predicted_n ?? this.#pieces;
+    const tokens = usage?.completion_tokens ?? this.#pieces;
     return {
       tokens,
-      promptTokens: usage?.prompt_tokens ?? timings?.prompt_n,
-      tokensPerSecond: firstOf(timings, ['tokens_per_second', 'predicted_per_second']) ?? this.rate(tokens),
-      firstTokenMs: firstOf(timings, ['ttft_ms', 'first_token_ms']) ?? (this.#first === undefined ? undefined : this.#first - this.#asked),
-      queuedMs: firstOf(timings, ['queue_ms', 'queued_ms']),
+      tokensPerSecond: timings?.tokens_per_second ?? this.rate(tokens),
+      firstTokenMs: timings?.time_to_first_token_ms ?? (this.#first === undefined ? undefined : this.#first - this.#asked),
     };
   }
 }

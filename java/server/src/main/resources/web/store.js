@@ -23,7 +23,7 @@ function write(name, value) {
 }
 
 const isTurn = (turn) =>
-  turn !== null && typeof turn === 'object' && typeof turn.text === 'string' && (turn.role === 'user' || turn.role === 'assistant');
+  turn !== null && typeof turn === 'object' && typeof turn.text === 'string' && turn.text !== '' && (turn.role === 'user' || turn.role === 'assistant');
 
 /** The turns, oldest first: {role, text, end?, measures?}. */
 export function loadConversation() {

@@ -57,7 +57,7 @@ const ENDS = {
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
 /** "38.2 tokens/s", "first token 120 ms", ...: what is known of it. */
-export function measuresOf({ measures = {}, end }) {
+function measuresOf({ measures = {}, end }) {
   const parts = [];
   const { tokensPerSecond: rate, firstTokenMs: first, tokens } = measures;
   if (rate) parts.push(`${rate < 100 ? rate.toFixed(1) : number.format(rate)} tokens/s`);
@@ -74,6 +74,7 @@ export class TurnView {
   #actions;
   #trouble;
   #turn;
+  #busy = false;
 
   constructor(turn, modelName) {
     this.#turn = turn;
@@ -105,7 +106,7 @@ export class TurnView {
     if (this.#turn.role === 'user') this.#text.textContent = this.#turn.text;
     else show(this.#text, this.#turn.text);
     this.#measures.replaceChildren(
-      ...measuresOf(this.#turn).map((part) => {
+      ...measuresOf(this.#busy ? { measures: this.#turn.measures } : this.#turn).map((part) => {
         const node = document.createElement('span');
         node.append(part);
         return node;
@@ -113,15 +114,21 @@ export class TurnView {
     );
   }
 
-  /** Whether it is being written; with `waiting`, nothing has come yet. */
+  /** Whether it is being written. Shows what has come, too. */
   set busy(busy) {
+    this.#busy = busy;
     this.node.classList.toggle('busy', busy);
     this.node.classList.toggle('waiting', busy && this.#turn.text === '');
     this.node.setAttribute('aria-busy', String(busy));
+    this.draw();
   }
 
   get hasText() {
     return this.#turn.text !== '';
+  }
+
+  get isTroubled() {
+    return !this.#trouble.hidden;
   }
 
   /** Replaces the buttons below. */
@@ -180,14 +187,16 @@ export class Follower {
 
   constructor(button) {
     this.#button = button;
-    let height = 0;
-    addEventListener('scroll', () => {
+    let top = 0;
+    const scrolled = () => {
       const page = document.documentElement;
-      // The page's own growth is not the reader's scrolling.
-      if (page.scrollHeight === height || this.#atEnd()) this.#following = this.#atEnd();
-      height = page.scrollHeight;
+      // Only the reader scrolls up.
+      if (this.#atEnd()) this.#following = true;
+      else if (page.scrollTop < top) this.#following = false;
+      top = page.scrollTop;
       this.#show();
-    }, { passive: true });
+    };
+    addEventListener('scroll', scrolled, { passive: true });
     addEventListener('resize', () => this.grown());
     button.addEventListener('click', () => this.follow());
   }

@@ -1,11 +1,11 @@
 package dev.tandem.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.engine.schedule.Context;
 import dev.tandem.model.ModelShape;
 import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.TensorType;
@@ -15,11 +15,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -29,8 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a model tells of its load, who goes first under load, and texts without a session. */
 @Timeout(60)
 class LoadTest {
-  // So many that a generation goes on for seconds, if nobody ends it.
-  private static final int CONTEXT = 1 << 16;
+  private static final int CONTEXT = 128;
   private static final ModelShape SHAPE =
       new ModelShape("load", 1, 64, 4, 2, 16, 64, 300, CONTEXT, 10_000, true, 1e-5f);
   private static final GenerationListener NOBODY = new GenerationListener() {};
@@ -44,7 +39,7 @@ class LoadTest {
   void load() {
     Path file = folder.resolve("load.gguf");
     SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0));
-    model = TandemModel.open(file, EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(CONTEXT));
+    model = TandemModel.open(file, EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(CONTEXT).withStep(24, 1));
   }
 
   @AfterEach
@@ -57,29 +52,12 @@ class LoadTest {
     return GenerationOptions.of(CONTEXT - 10, SamplingOptions.greedy()).ignoringEnd();
   }
 
-  private void await(Predicate<EngineLoad> state) {
-    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (!state.test(model.load())) {
-      assertTrue(System.nanoTime() - end < 0, () -> model.load().toString());
-      Thread.onSpinWait();
-    }
-  }
-
-  /** Starts a generation that has all room, until its session is cancelled. */
-  private Future<Generation> occupy(Session session, ExecutorService threads) throws Exception {
-    CountDownLatch begun = new CountDownLatch(1);
-    Future<Generation> generation =
-        threads.submit(
-            () -> session.generate(PROMPT, everything(), new Heard(count -> begun.countDown())));
-    assertTrue(begun.await(20, TimeUnit.SECONDS));
-    return generation;
-  }
-
   @Test
   void nothingIsLeftOfATextWithoutASession() {
     for (int most : new int[] {0, 1, 50}) {
       Generation generation =
-          model.generate(PROMPT, GenerationOptions.of(most, SamplingOptions.seeded(1)), 0, NOBODY);
+          model.generate(
+              PROMPT, GenerationOptions.of(most, SamplingOptions.seeded(1)), 0, NOBODY);
       EngineLoad load = model.load();
       assertEquals(0, load.kvBlocksUsed(), "when it returns, its room is free");
       assertEquals(0, load.running());
@@ -91,7 +69,8 @@ class LoadTest {
           throw new UnsupportedOperationException();
         });
     assertThrows(
-        UnsupportedOperationException.class, () -> model.generate(PROMPT, everything(), 0, fails));
+        UnsupportedOperationException.class,
+        () -> model.generate(PROMPT, everything(), 0, fails));
     assertEquals(0, model.load().kvBlocksUsed());
     Heard interrupts = new Heard(count -> Thread.currentThread().interrupt());
     assertEquals(
@@ -120,92 +99,130 @@ class LoadTest {
     assertThrows(EngineException.class, () -> model.generate(new int[0], everything(), 0, NOBODY));
   }
 
-  @Test
-  void tellsWhoRunsAndWhoWaitsAndForHowLong() throws Exception {
-    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-        Session first = model.newSession()) {
-      Future<Generation> running = occupy(first, threads);
-      EngineLoad alone = model.load();
-      assertEquals(1, alone.running());
-      assertEquals(0, alone.waiting());
-      assertEquals(1, alone.lastStep());
-      assertTrue(alone.kvBlocksUsed() > 0, alone::toString);
+  /** Runs that are given to a loop by hand, one at a time, and what is seen at their ends. */
+  private final class Line implements AutoCloseable {
+    final EngineLoop loop = new EngineLoop(model.engine()); // the model's own has no thread yet
+    final CountDownLatch first = new CountDownLatch(1);
+    final CountDownLatch go = new CountDownLatch(1);
+    final List<Integer> ends = new CopyOnWriteArrayList<>();
+    final List<EngineLoad> loads = new CopyOnWriteArrayList<>();
 
-      GenerationOptions two = GenerationOptions.of(CONTEXT, SamplingOptions.greedy());
-      Future<Generation> waiting =
-          threads.submit(() ->
-              model.generate(
-                  PROMPT,
-                  two,
-                  0,
-                  new Heard(count -> {
-                    if (count == 2) {
-                      Thread.currentThread().interrupt();
-                    }
-                  })));
-      await(load -> load.waiting() == 1);
-      long seen = System.nanoTime();
-      assertEquals(1, model.load().running());
-      long cancelled = System.nanoTime();
-      first.cancel();
-      Generation long1 = running.get();
-      Generation long2 = waiting.get();
-      assertTrue(long1.queued().compareTo(long1.firstToken()) <= 0);
-      assertTrue(long2.queued().compareTo(long2.firstToken()) <= 0);
-      assertTrue(long2.queued().toNanos() >= cancelled - seen, "it waited for the first");
+    /** At the end of the first one, the engine's thread waits for {@link #go}. */
+    Line() throws InterruptedException {
+      add(0);
+      assertTrue(first.await(20, TimeUnit.SECONDS));
     }
-    assertEquals(0, model.load().kvBlocksUsed());
-    await(load -> load.lastStep() == 0 && load.running() == 0);
+
+    TokenChannel add(int priority) {
+      TokenChannel channel = new TokenChannel(loop::call);
+      loop.submit(run(priority, channel));
+      return channel;
+    }
+
+    Run run(int priority, TokenChannel channel) {
+      GenerationOptions three = GenerationOptions.of(3, SamplingOptions.greedy()).ignoringEnd();
+      return new Run(
+          new Context(),
+          0,
+          PROMPT,
+          three,
+          priority,
+          true,
+          model.engine(),
+          model.tokenizer(),
+          channel,
+          this::ending);
+    }
+
+    private void ending(Run run) {
+      ends.add(run.priority());
+      loads.add(loop.load());
+      first.countDown();
+      try {
+        assertTrue(go.await(20, TimeUnit.SECONDS));
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      loop.ending(run);
+    }
+
+    TokenChannel.Result end(TokenChannel channel) {
+      TokenChannel.Event event = channel.await();
+      while (event.kind != TokenChannel.Kind.END) {
+        channel.release();
+        event = channel.await();
+      }
+      return event.result.orElseThrow();
+    }
+
+    @Override
+    public void close() {
+      go.countDown();
+      loop.close();
+    }
   }
 
-  /** Who is cancelled while it waits was queued all the time. */
   @Test
-  void neverBegan() throws Exception {
-    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-        Session first = model.newSession();
-        Session second = model.newSession()) {
-      Future<Generation> running = occupy(first, threads);
-      long asked = System.nanoTime();
-      Future<Generation> waiting =
-          threads.submit(() -> second.generate(PROMPT, everything(), NOBODY));
-      await(load -> load.waiting() == 1);
-      second.cancel();
-      Generation cancelled = waiting.get();
-      assertFalse(running.isDone());
-      assertEquals(Generation.Reason.CANCELLED, cancelled.reason());
-      assertEquals(0, cancelled.generatedTokens());
-      assertTrue(cancelled.queued().compareTo(Duration.ZERO) > 0);
-      assertTrue(cancelled.queued().toNanos() <= System.nanoTime() - asked);
-      assertEquals(cancelled.firstToken(), cancelled.queued());
+  void ofThoseWhoWaitTheHighestPriorityGoesFirst() throws Exception {
+    try (Line line = new Line()) {
+      TokenChannel low = line.add(-1);
+      line.add(0);
+      line.add(7);
+      line.go.countDown();
+      assertEquals(Generation.Reason.LENGTH, line.end(low).reason());
+      assertEquals(List.of(0, 7, 0, -1), line.ends);
     }
   }
 
   @Test
-  void higherPriorityGoesFirst() throws Exception {
-    List<String> order = new CopyOnWriteArrayList<>();
-    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-        Session first = model.newSession()) {
-      occupy(first, threads);
-      threads.submit(() -> model.generate(PROMPT, everything(), -1, begins("low", order)));
-      await(load -> load.waiting() == 1);
-      threads.submit(() -> model.generate(PROMPT, everything(), 0, begins("usual", order)));
-      await(load -> load.waiting() == 2);
-      threads.submit(() -> {
-        try (Session session = model.newSession(7)) {
-          session.generate(PROMPT, everything(), begins("high", order));
-        }
-      });
-      await(load -> load.waiting() == 3);
-      first.cancel();
+  void tellsWhoRunsAndWhoWaits() throws Exception {
+    try (Line line = new Line()) {
+      line.add(0);
+      TokenChannel last = line.add(0);
+      line.go.countDown();
+      line.end(last);
+      assertEquals(new EngineLoad(1, 0, 1, CONTEXT / 16, 1), line.loads.get(0));
+      assertEquals(new EngineLoad(1, 1, 1, CONTEXT / 16, 1), line.loads.get(1));
+      assertEquals(new EngineLoad(1, 0, 1, CONTEXT / 16, 1), line.loads.get(2));
+      assertEquals(0, line.loop.load().running());
+      assertEquals(0, line.loop.load().kvBlocksUsed());
     }
-    assertEquals(List.of("high", "usual", "low"), order);
   }
 
-  /** Says who it is at its first token, and ends. */
-  private static GenerationListener begins(String name, List<String> order) {
-    return new Heard(count -> {
-      order.add(name);
-      Thread.currentThread().interrupt();
-    });
+  @Test
+  void tellsHowLongItWaited() throws Exception {
+    try (Line line = new Line()) {
+      TokenChannel waits = line.add(0);
+      TokenChannel channel = new TokenChannel(line.loop::call);
+      Run cancelled = line.run(0, channel);
+      line.loop.submit(cancelled);
+      line.loop.cancel(cancelled);
+      long waiting = System.nanoTime();
+      line.go.countDown();
+      TokenChannel.Result result = line.end(waits);
+      assertTrue(result.beganNanos() - waiting > 0, "not before the first one had ended");
+      assertTrue(result.firstNanos() - result.beganNanos() > 0);
+      TokenChannel.Result never = line.end(channel);
+      assertEquals(Generation.Reason.CANCELLED, never.reason());
+      assertEquals(never.endNanos(), never.beganNanos(), "queued all the time");
+    }
+  }
+
+  @Test
+  void aGenerationTellsHowLongItWasQueued() {
+    long asked = System.nanoTime();
+    Generation generation =
+        model.generate(PROMPT, GenerationOptions.of(3, SamplingOptions.greedy()), 0, NOBODY);
+    assertTrue(generation.queued().compareTo(Duration.ZERO) > 0);
+    assertTrue(generation.queued().compareTo(generation.firstToken()) < 0);
+    assertTrue(generation.firstToken().toNanos() < System.nanoTime() - asked);
+    try (Session session = model.newSession(7)) {
+      assertTrue(
+          session
+                  .generate(PROMPT, GenerationOptions.of(3, SamplingOptions.greedy()), NOBODY)
+                  .queued()
+                  .toNanos()
+              > 0);
+    }
   }
 }

@@ -11,7 +11,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.slf4j.MDC;
 
 /**
  * Takes orders of all protocols, refuses what cannot be served, and sees the others to their end:
@@ -28,10 +27,10 @@ public final class Desk implements AutoCloseable {
     FAILED
   }
 
-  /** The order's id in log lines ({@link MDC}). */
+  /** The order's id in log lines ({@link org.slf4j.MDC}). */
   public static final String LOG_REQUEST = "request";
 
-  /** Whose token it was, in log lines ({@link MDC}). */
+  /** Whose token it was, in log lines ({@link org.slf4j.MDC}). */
   public static final String LOG_TENANT = "tenant";
 
   private static final Logger log = LoggerFactory.getLogger(Desk.class);
@@ -167,10 +166,10 @@ public final class Desk implements AutoCloseable {
     try {
       return accept(order, reply, arrived);
     } catch (Refusal e) {
-      log.atDebug()
-          .addKeyValue(LOG_REQUEST, order.id())
-          .addKeyValue(LOG_TENANT, order.caller().tenant())
-          .log("refused: {}, {}", e.problem(), e.getMessage());
+      LogLines.about(
+          order.id(),
+          order.caller(),
+          () -> log.debug("refused: {}, {}", e.problem(), e.getMessage()));
       observer.refused(order, e);
       throw e;
     }

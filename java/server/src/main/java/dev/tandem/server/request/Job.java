@@ -12,7 +12,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.slf4j.MDC;
 
 /**
  * One order on its way: a virtual thread that generates, and tells the reply. An interrupt ends the
@@ -47,7 +46,7 @@ final class Job implements Ticket, GenerationListener {
     this.reply = reply;
     this.generator = generator;
     this.arrived = arrived;
-    thread = Thread.ofVirtual().name("request " + order.id()).unstarted(this::run);
+    thread = Thread.ofVirtual().name("request " + order.id()).unstarted(() -> LogLines.about(order.id(), order.caller(), this::run));
   }
 
   void start() {
@@ -67,8 +66,6 @@ final class Job implements Ticket, GenerationListener {
   }
 
   private void run() {
-    MDC.put(Desk.LOG_REQUEST, order.id());
-    MDC.put(Desk.LOG_TENANT, order.caller().tenant());
     try {
       Runnable lastWords = serve();
       end();
