@@ -202,7 +202,7 @@ async function another(error, attempt, view, signal) {
     case 'token':
       return askToken(signal);
     case 'loading':
-      await countdown(view, signal, error.retryAfterSeconds ?? 2, loading(error));
+      await countdown(view, signal, error.retryAfterSeconds ?? 2, error.message);
       return !signal.aborted;
     case 'busy':
       if (attempt > 8) return false;
@@ -238,8 +238,6 @@ function countdown(view, signal, seconds, message) {
     follower.grown();
   });
 }
-
-const loading = ({ message, progress }) => (progress === undefined ? message : `${message} ${Math.round(progress * 100)} % are there.`);
 
 function explain(view, error) {
   if (error.kind === 'lost') meet(); // tells when it is back
@@ -282,9 +280,9 @@ async function findModel() {
 
 async function loaded() {
   for (;;) {
-    const state = await health().catch(() => ({ ready: false }));
-    if (state.ready) return;
-    notice(state.progress === undefined ? 'The model is being loaded.' : `The model is being loaded: ${Math.round(state.progress * 100)} %`, { progress: state.progress ?? null });
+    const { ready, message = 'The server cannot be reached.', progress = null } = await health().catch(() => ({}));
+    if (ready) return;
+    notice(message, { progress });
     await sleep(1000);
   }
 }
