@@ -116,13 +116,13 @@ function retryAfter(response) {
   return Number.isFinite(seconds) ? Math.min(Math.max(Math.ceil(seconds), 1), 600) : undefined;
 }
 
-/** What is served: {name, place?, format?, parameters?, contextTokens?, sampling}. */
+/** What is served: {name, place?, format?, parameters?, contextTokens?, isBase, sampling}. isBase: it goes on with texts. */
 export async function model(token) {
   const response = await ask('/v1/models', token);
   if (!response.ok) throw await troubleOf(response);
   const entry = (await response.json())?.data?.[0] ?? {};
-  const { placement, format, parameters, context_tokens: contextTokens, sampling = {} } = entry.meta ?? {};
-  return { name: String(entry.id ?? 'model'), place: placement, format, parameters, contextTokens, sampling };
+  const { placement, format, parameters, context_tokens: contextTokens, has_chat_template: chats, sampling = {} } = entry.meta ?? {};
+  return { name: String(entry.id ?? 'model'), place: placement, format, parameters, contextTokens, isBase: chats === false, sampling };
 }
 
 /** Whether a model is loaded: {ready}, or {message, progress?: 0 to 1}. */

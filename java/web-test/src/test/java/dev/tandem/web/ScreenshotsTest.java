@@ -57,7 +57,8 @@ final class ScreenshotsTest extends PageTest {
       shoot("web-chat-" + theme);
       browser.resize(390, 780, true);
       browser.send("And a tandem?");
-      running.say("A tandem does the same, only **more slowly**: its longer wheelbase turns a movement of");
+      running.say(
+          "A tandem does the same, only **more slowly**: its longer wheelbase turns a movement of");
       browser.await("the next answer", () -> browser.answer().endsWith("movement of"));
       browser.run("scrollTo(0, document.documentElement.scrollHeight)");
       shoot("web-phone-" + theme);
@@ -69,7 +70,8 @@ final class ScreenshotsTest extends PageTest {
 
   private void shoot(String name) throws IOException {
     browser.run(
-        "document.querySelectorAll('html, body').forEach((each) => each.style.caretColor = 'transparent')");
+        "document.querySelectorAll('html, body').forEach((each) => each.style.caretColor ="
+            + " 'transparent')");
     browser.driver().executeCdpCommand("Page.bringToFront", Map.of());
     byte[] picture = browser.driver().getScreenshotAs(OutputType.BYTES);
     assertTrue(picture.length < MOST_BYTES, name + " has " + picture.length + " bytes");

@@ -94,8 +94,7 @@ final class TroubleTest extends PageTest {
         503,
         Feed.json(
             Map.of(
-                "error",
-                Map.of("message", "the model is being loaded: %d %%".formatted(percent)))),
+                "error", Map.of("message", "the model is being loaded: %d %%".formatted(percent)))),
         Map.of("Retry-After", "1"));
   }
 

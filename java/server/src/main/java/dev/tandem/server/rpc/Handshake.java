@@ -50,7 +50,9 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
   public void handlerAdded(ChannelHandlerContext context) {
     Duration timeout = service.options().handshakeTimeout();
     timer =
-        context.executor().schedule(() -> tooLate(context), timeout.toNanos(), TimeUnit.NANOSECONDS);
+        context
+            .executor()
+            .schedule(() -> tooLate(context), timeout.toNanos(), TimeUnit.NANOSECONDS);
   }
 
   @Override
@@ -111,8 +113,7 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
     if (service.desk().state() == Desk.State.DRAINING) { // perhaps while nobody knew of this one
       context
           .channel()
-          .writeAndFlush(
-              Wire.goAway("the server is ending", service.desk().limits().retryAfter()));
+          .writeAndFlush(Wire.goAway("the server is ending", service.desk().limits().retryAfter()));
     }
   }
 
