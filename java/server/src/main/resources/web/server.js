@@ -92,7 +92,7 @@ async function troubleOf(response) {
   } catch {
     // Not ours: a proxy's page, say. The status tells enough.
   }
-  message ||= `the server answered with ${`${response.status} ${response.statusText}`.trim()}`;
+  if (typeof message !== 'string' || message === '') message = `the server answered with ${`${response.status} ${response.statusText}`.trim()}`;
   return new Trouble(kindOf(response.status), sentence(message), { retryAfterSeconds: retryAfter(response), progress: fraction(message) });
 }
 
@@ -163,7 +163,7 @@ export async function* chat({ messages, settings, modelName, token, signal }) {
     }
     const chunk = parse(data);
     if (chunk.error) {
-      throw new Trouble('broken', sentence(chunk.error.message || 'the server reported an error'));
+      throw new Trouble('broken', sentence(String(chunk.error.message || 'the server reported an error')));
     }
     const choice = chunk.choices?.[0];
     const text = choice?.delta?.content;
