@@ -23,7 +23,7 @@ constexpr int64_t kBeyondCaches = int64_t{512} << 20;
 
 inline std::vector<td_isa> isas() {
   std::vector<td_isa> found;
-  for (const td_isa isa : {TD_ISA_SCALAR, TD_ISA_AVX2, TD_ISA_AVX512}) {
+  for (const td_isa isa : {TD_ISA_SCALAR, TD_ISA_AVX2, TD_ISA_AVX512, TD_ISA_AMX}) {
     try {
       kernelsFor(isa);
       found.push_back(isa);

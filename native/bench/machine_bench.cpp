@@ -30,7 +30,7 @@ void limit(benchmark::State& state, td_isa isa, int threads, td_limit kind, cons
       add("read_small_pages/" + name, isa, TD_LIMIT_READ_SMALL_PAGES, "GB/s");
       add("fma/" + name, isa, TD_LIMIT_F32, "GFLOP/s");
       if (isa != TD_ISA_SCALAR) add("bytes/" + name, isa, TD_LIMIT_INT8, "GOP/s");
-      if (isa == TD_ISA_AVX512) add("bf16/" + name, isa, TD_LIMIT_BF16, "GFLOP/s");
+      if (isa >= TD_ISA_AVX512) add("bf16/" + name, isa, TD_LIMIT_BF16, "GFLOP/s");
     }
   }
   return true;

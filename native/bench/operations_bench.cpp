@@ -1,4 +1,5 @@
 // The operations beside matmul: attention, encoding, norm and the end of a step.
+#include <cmath>
 #include <numeric>
 
 #include "bench.h"
@@ -51,6 +52,32 @@ void rmsNorm(benchmark::State& state, td_isa isa) {
   const Kernels& kernels = kernelsFor(isa);
   for (auto _ : state) {
     kernels.rmsNorm(x.data(), weight.data(), static_cast<int64_t>(x.size()), 1e-5f, out.data());
+    benchmark::ClobberMemory();
+  }
+  rate(state, "Gelement", static_cast<double>(x.size()));
+}
+
+// One token's queries and keys of a layer: 32 + 8 heads of 64.
+void rope(benchmark::State& state, td_isa isa, td_rope_layout layout) {
+  std::vector<float> x(40 * 64, 0.3f), angles(64);
+  for (size_t i = 0; i < angles.size(); i += 2) {
+    angles[i] = std::cos(static_cast<float>(i));
+    angles[i + 1] = std::sin(static_cast<float>(i));
+  }
+  const Kernels& kernels = kernelsFor(isa);
+  for (auto _ : state) {
+    kernels.rope(x.data(), 40, 64, angles.data(), 32, layout);
+    benchmark::ClobberMemory();
+  }
+  rate(state, "Gelement", static_cast<double>(x.size()));
+}
+
+void silu(benchmark::State& state, td_isa isa) {
+  const std::vector<float> x(8192, 0.3f), y(8192, 1.1f);
+  std::vector<float> out(x.size());
+  const Kernels& kernels = kernelsFor(isa);
+  for (auto _ : state) {
+    kernels.silu(x.data(), y.data(), out.data(), static_cast<int64_t>(x.size()));
     benchmark::ClobberMemory();
   }
   rate(state, "Gelement", static_cast<double>(x.size()));
@@ -109,6 +136,9 @@ void pick(benchmark::State& state, td_isa isa, int threads, int64_t vocabulary, 
     const std::string name = isaName(isa);
     benchmark::RegisterBenchmark(("encode8/" + name).c_str(), encode, isa);
     benchmark::RegisterBenchmark(("rmsNorm/" + name).c_str(), rmsNorm, isa);
+    benchmark::RegisterBenchmark(("rope/" + name + "/norm").c_str(), rope, isa, TD_ROPE_NORM);
+    benchmark::RegisterBenchmark(("rope/" + name + "/neox").c_str(), rope, isa, TD_ROPE_NEOX);
+    benchmark::RegisterBenchmark(("silu/" + name).c_str(), silu, isa);
     for (const int threads : threadCounts()) {
       const std::string where = name + "/threads:" + std::to_string(threads);
       for (const int headSize : {64, 128}) {

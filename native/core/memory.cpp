@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -60,12 +61,19 @@ bool placeOnNode(const uint8_t* data, size_t bytes, int node) {
          0;
 }
 
-void placeParts(const NodeShares& shares, const uint8_t* data, int64_t items, int64_t itemBytes) {
+void placeParts(const NodeShares& shares, std::span<const uint8_t> memory, int64_t offset, int64_t items,
+                int64_t itemBytes, const PlaceRange& place) {
   if (shares.nodes() < 2) return;
+  // Memory is aligned to this, and asks for pages of this size.
+  const int64_t page = memory.size() >= kHugePage ? int64_t{kHugePage} : sysconf(_SC_PAGESIZE);
+  const auto edgeBefore = [&](int64_t item) {
+    const int64_t nearest = (offset + item * itemBytes + page / 2) / page * page;
+    return static_cast<size_t>(std::min(nearest, static_cast<int64_t>(memory.size())));
+  };
   for (int node = 0; node < shares.nodes(); ++node) {
     const ChunkRange part = shares.part(items, node);
-    placeOnNode(data + part.first * itemBytes, static_cast<size_t>((part.last - part.first) * itemBytes),
-                shares.home(node).id);
+    const size_t first = edgeBefore(part.first), last = edgeBefore(part.last);
+    if (first < last) place(memory.data() + first, last - first, shares.home(node).id);
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <utility>
 
 #include "core/topology.h"
@@ -31,13 +33,19 @@ class Memory {
   size_t size_ = 0;
 };
 
+// placeOnNode(), or what a test puts in its place.
+using PlaceRange = std::function<bool(const uint8_t* data, size_t bytes, int node)>;
+
 // Asks the system to take the pages of [data, data + bytes) from a memory node when they are first touched, or from
 // another one where that has none left; a page that two ranges share stays with the later one. Returns whether it will:
 // a system that refuses only makes the memory slower.
 bool placeOnNode(const uint8_t* data, size_t bytes, int node);
 
-// Places each node's part of `items` items of `itemBytes` at that node, so that the workers who will take these items
-// (ThreadPool) are near them. Does nothing where there is one node.
-void placeParts(const NodeShares& shares, const uint8_t* data, int64_t items, int64_t itemBytes);
+// Places each node's part of `items` items of `itemBytes`, which lie from `offset` on in the memory of a Memory, at
+// that node, so that the workers who will take these items (ThreadPool) are near them. Must come before anybody touches
+// them. Where parts meet, and at both ends, a page belongs to whoever has most of it: a huge page that were cut would
+// become many small ones. Does nothing where there is one node.
+void placeParts(const NodeShares& shares, std::span<const uint8_t> memory, int64_t offset, int64_t items,
+                int64_t itemBytes, const PlaceRange& place = placeOnNode);
 
 }  // namespace td

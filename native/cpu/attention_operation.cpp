@@ -2,7 +2,8 @@
 // their query rows share every vector of K and V that is read. Usually a chunk is a few units, each of which walks its
 // pieces of context in order. Where that would leave workers without work (few tokens, one of them with a long
 // context), a chunk is a few pieces of units, and a second pass joins the pieces, in the same order, so to the same
-// bits.
+// bits. Of a context that is longer than there is room for results of pieces, one window after another is computed and
+// joined, and what has been joined is carried on into the next.
 #include <algorithm>
 #include <vector>
 
@@ -13,8 +14,8 @@
 namespace td {
 namespace {
 
-constexpr int64_t kMostSplit = 1024;  // results of pieces, each of one token and KV head, kept for the second pass
-constexpr int kUnitRows = 96;  // query rows of a unit of several tokens: K and V of a piece are read once for them
+constexpr int64_t kResults = 1024;  // results of pieces, each of one token and KV head, kept for the second pass
+constexpr int kUnitRows = 96;       // query rows of a unit of several tokens: K and V of a piece are read once for them
 constexpr double kChunkNanos = 50e3;
 
 // Floats of a result for some query rows.
@@ -25,6 +26,11 @@ int64_t resultFloats(int64_t rows, int headSize) {
 // Query rows of a unit at most.
 int unitRows(int headsPerKvHead) {
   return std::max(kUnitRows, headsPerKvHead);
+}
+
+// Tokens of a unit at most.
+int unitTokens(int headsPerKvHead) {
+  return std::max(1, kUnitRows / headsPerKvHead);
 }
 
 // Floats of the queries of a unit, as the kernels want them.
@@ -44,28 +50,32 @@ class AttentionOperation final : public CpuOperation {
     units_.reserve(static_cast<size_t>(o.q.rows));
   }
 
-  int passes() const override { return 2; }
+  int passes() const override { return passes_; }
 
+  // Whole units in one pass, or two passes for each window of pieces.
   int64_t open(int pass, int64_t rows) override {
-    const int64_t pairs = static_cast<int64_t>(units_.size()) * kvHeads_;
-    if (pass == 1) return split_ ? chunksOf(pairs, 1) : 0;
+    if (pass % 2 == 1) return openJoining(pass);
+    if (pass > 0) return openWindow();
     findUnits(rows);
     double total = 0, longest = 0;
     for (const Unit& unit : units_) {
       total += nanosOf(unit);
       longest = std::max(longest, nanosOf(unit));
     }
+    split_ = longest * 4 * threads_ > total * kvHeads_;
     const Unit& last = units_.back();
-    const int64_t results = last.firstResult + last.pieces * last.tokens;
-    split_ = longest * 4 * threads_ > total * kvHeads_ && results * kvHeads_ <= kMostSplit;
-    const int64_t items = (split_ ? last.firstItem + last.pieces : static_cast<int64_t>(units_.size())) * kvHeads_;
-    return chunksOf(items, kChunkNanos * static_cast<double>(items) / (total * kvHeads_));
+    const int64_t items =
+        split_ ? last.firstItem + last.pieces * kvHeads_ : static_cast<int64_t>(units_.size()) * kvHeads_;
+    wanted_ = kChunkNanos * static_cast<double>(items) / (total * kvHeads_);
+    passes_ = split_ ? 2 : 1;
+    window_ = {};
+    return split_ ? openWindow() : chunksOf(items, wanted_);
   }
 
   void run(int pass, int64_t chunk, uint8_t* scratch) override {
     const int64_t first = chunk * perChunk_, end = std::min(items_, first + perChunk_);
-    if (pass == 1) {
-      for (int64_t item = first; item < end; ++item) join(units_[static_cast<size_t>(item / kvHeads_)], headOf(item));
+    if (pass % 2 == 1) {
+      for (int64_t item = first; item < end; ++item) join(window_.firstPair + item);
       return;
     }
     const Scratch own(reinterpret_cast<float*>(scratch), *this);
@@ -98,8 +108,16 @@ class AttentionOperation final : public CpuOperation {
     int64_t token, tokens;  // rows of the step
     int64_t position;       // of the first
     int64_t pieces;         // of the last
-    int64_t firstItem;      // pieces of the units before this one
-    int64_t firstResult;    // tokens times pieces of the units before this one
+    int64_t firstItem;      // pieces of the units before this one, of all KV heads
+    int64_t firstResult;    // the same times their tokens
+  };
+
+  // Pieces [first, end) of all units and KV heads, as many as there is room for. KV head by KV head: so at most one
+  // (unit, KV head) pair goes on from the window before, and one into the window behind.
+  struct Window {
+    int64_t first = 0, end = 0;
+    int64_t firstPair = 0, firstResult = 0;
+    int number = 0;
   };
 
   // What an item computes: some pieces of the context of a unit, for one KV head.
@@ -132,8 +150,8 @@ class AttentionOperation final : public CpuOperation {
 
   void findUnits(int64_t rows) {
     // As many tokens as share a tile of the kernel, or as many more as leave every worker some units.
-    const int64_t most = std::clamp<int64_t>(rows * kvHeads_ / (8 * threads_), std::max(1, kAttentionRows / group_),
-                                             std::max(1, kUnitRows / group_));
+    const int64_t most =
+        std::clamp<int64_t>(rows * kvHeads_ / (8 * threads_), std::max(1, kAttentionRows / group_), unitTokens(group_));
     units_.clear();
     for (int64_t token = 0; token < rows; ++token) {
       const int64_t position = positionOf(o_.tokens, token);
@@ -154,9 +172,43 @@ class AttentionOperation final : public CpuOperation {
     for (Unit& unit : units_) {
       unit.firstItem = items;
       unit.firstResult = results;
-      items += unit.pieces;
-      results += unit.pieces * unit.tokens;
+      items += unit.pieces * kvHeads_;
+      results += unit.pieces * kvHeads_ * unit.tokens;
     }
+  }
+
+  // The window behind the present one.
+  int64_t openWindow() {
+    window_.first = window_.end;
+    window_.firstPair = pairOf(window_.first);
+    window_.firstResult = resultsBefore(unitOf(window_.first), window_.first);
+    ++window_.number;
+    int64_t room = kResults - 2 * unitTokens(group_);  // beside what is carried on
+    for (const Unit* unit = &unitOf(window_.first); unit != units_.data() + units_.size(); ++unit) {
+      const int64_t left = unit->firstItem + unit->pieces * kvHeads_ - window_.end;
+      const int64_t taken = std::min(left, room / unit->tokens);
+      window_.end += taken;
+      room -= taken * unit->tokens;
+      if (taken < left) break;
+    }
+    return chunksOf(window_.end - window_.first, wanted_);
+  }
+
+  int64_t openJoining(int pass) {
+    const Unit& last = units_.back();
+    if (window_.end < last.firstItem + last.pieces * kvHeads_) passes_ = pass + 3;
+    return chunksOf(pairOf(window_.end - 1) - window_.firstPair + 1, 1);
+  }
+
+  // The unit of a piece, and its (unit, KV head) pair.
+  const Unit& unitOf(int64_t item) const {
+    const auto behind = std::upper_bound(units_.begin(), units_.end(), item,
+                                         [](int64_t at, const Unit& unit) { return at < unit.firstItem; });
+    return *(behind - 1);
+  }
+  int64_t pairOf(int64_t item) const {
+    const Unit& unit = unitOf(item);
+    return (&unit - units_.data()) * kvHeads_ + (item - unit.firstItem) / unit.pieces;
   }
 
   int32_t tableOf(int64_t token) const { return *o_.tokens.tables.row<int32_t>(token); }
@@ -174,24 +226,33 @@ class AttentionOperation final : public CpuOperation {
     return (items + perChunk_ - 1) / perChunk_;
   }
 
-  // Where the result of a piece of a unit lies for the second pass.
-  AttentionResult pieceResult(const Unit& unit, int kvHead, int64_t piece) const {
-    const int64_t rows = unit.tokens * group_;
-    float* first = pieceResults_ + resultFloats(unit.firstResult * kvHeads_ * group_, headSize_);
-    return resultAt(first + (piece * kvHeads_ + kvHead) * resultFloats(rows, headSize_), rows);
+  // Results in front of an item's, in the order of all.
+  static int64_t resultsBefore(const Unit& unit, int64_t item) {
+    return unit.firstResult + (item - unit.firstItem) * unit.tokens;
+  }
+
+  // Where the result of a piece of the window lies for the second pass.
+  AttentionResult pieceResult(const Unit& unit, int64_t item) const {
+    const int64_t before = resultsBefore(unit, item) - window_.firstResult;
+    return resultAt(pieceResults_ + resultFloats(before * group_, headSize_), unit.tokens * group_);
+  }
+
+  // What a window hands on to the next: behind the pieces' results, two in turns, since one is read while the other is
+  // written.
+  AttentionResult carried(const Unit& unit, int window) const {
+    const int64_t before = kResults - (1 + window % 2) * unitTokens(group_);
+    return resultAt(pieceResults_ + resultFloats(before * group_, headSize_), unit.tokens * group_);
   }
 
   int headOf(int64_t item) const { return static_cast<int>(item % kvHeads_); }
 
   Stretch stretchAt(int64_t item) const {
-    const int64_t index = item / kvHeads_;
     if (split_) {
-      const auto behind = std::upper_bound(units_.begin(), units_.end(), index,
-                                           [](int64_t at, const Unit& unit) { return at < unit.firstItem; });
-      const Unit& unit = *(behind - 1);
-      return {&unit, headOf(item), index - unit.firstItem, index - unit.firstItem + 1};
+      const Unit& unit = unitOf(window_.first + item);
+      const int64_t in = window_.first + item - unit.firstItem, piece = in % unit.pieces;
+      return {&unit, static_cast<int>(in / unit.pieces), piece, piece + 1};
     }
-    const Unit& unit = units_[static_cast<size_t>(index)];
+    const Unit& unit = units_[static_cast<size_t>(item / kvHeads_)];
     return {&unit, headOf(item), 0, unit.pieces};
   }
 
@@ -223,8 +284,9 @@ class AttentionOperation final : public CpuOperation {
               const Scratch& own) const {
     const Unit& unit = *stretch.unit;
     const auto rows = static_cast<int>(unit.tokens * group_);
-    const AttentionResult all =
-        split_ ? pieceResult(unit, stretch.kvHead, stretch.piece) : resultAt(own.all, unit.tokens * group_);
+    const AttentionResult all = split_
+                                    ? pieceResult(unit, unit.firstItem + stretch.kvHead * unit.pieces + stretch.piece)
+                                    : resultAt(own.all, unit.tokens * group_);
     const bool joins = !split_ && stretch.piece > 0;
     int end;
     for (int row = firstRow(unit, stretch.piece); row < rows; row = end) {
@@ -253,14 +315,19 @@ class AttentionOperation final : public CpuOperation {
     return static_cast<int>(std::max<int64_t>(0, piece * kPiece - unit.position)) * group_;
   }
 
-  void join(const Unit& unit, int kvHead) const {
-    const AttentionResult all = pieceResult(unit, kvHead, 0);
-    for (int64_t piece = 1; piece < unit.pieces; ++piece) {
-      const int row = firstRow(unit, piece);
-      kernels_.joinPieces(from(all, row), from(pieceResult(unit, kvHead, piece), row),
+  // The pieces of a (unit, KV head) pair that lie in the window, to those of the windows before.
+  void join(int64_t pair) const {
+    const Unit& unit = units_[static_cast<size_t>(pair / kvHeads_)];
+    const int64_t begin = unit.firstItem + headOf(pair) * unit.pieces, end = begin + unit.pieces;
+    const bool goesOn = begin < window_.first;
+    const AttentionResult all = goesOn ? carried(unit, window_.number - 1) : pieceResult(unit, begin);
+    for (int64_t item = goesOn ? window_.first : begin + 1; item < std::min(end, window_.end); ++item) {
+      const int row = firstRow(unit, item - begin);
+      kernels_.joinPieces(from(all, row), from(pieceResult(unit, item), row),
                           static_cast<int>(unit.tokens) * group_ - row, headSize_);
     }
-    finish(unit, kvHead, all);
+    if (end <= window_.end) return finish(unit, headOf(pair), all);
+    std::copy_n(all.largest, resultFloats(unit.tokens * group_, headSize_), carried(unit, window_.number).largest);
   }
 
   void finish(const Unit& unit, int kvHead, AttentionResult all) const {
@@ -280,6 +347,9 @@ class AttentionOperation final : public CpuOperation {
   float* pieceResults_ = nullptr;
   int64_t items_ = 0, perChunk_ = 1;
   bool split_ = false;
+  double wanted_ = 1;  // items per chunk
+  Window window_;
+  int passes_ = 1;
 };
 
 }  // namespace
@@ -287,7 +357,7 @@ class AttentionOperation final : public CpuOperation {
 WorkNeed attentionWork(int headsPerKvHead, int headSize) {
   const int64_t own = kAttentionScratch + queryFloats(headsPerKvHead, headSize) +
                       resultFloats(unitRows(headsPerKvHead) + kAttentionRows, headSize);
-  return {kMostSplit * resultFloats(headsPerKvHead, headSize) * static_cast<int64_t>(sizeof(float)),
+  return {kResults * resultFloats(headsPerKvHead, headSize) * static_cast<int64_t>(sizeof(float)),
           own * static_cast<int64_t>(sizeof(float))};
 }
 

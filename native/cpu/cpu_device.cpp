@@ -65,8 +65,11 @@ void convertToBf16(uint8_t* halves, int64_t count) {
 
 }  // namespace
 
-CpuDevice::CpuDevice(td_isa isa, int threads, int64_t memoryLimit)
-    : kernels_(kernelsFor(isa)), pool_(threads), account_(std::make_shared<MemoryAccount>("cpu", memoryLimit)) {}
+CpuDevice::CpuDevice(td_isa isa, int threads, int64_t memoryLimit, const Topology& topology, PlaceRange place)
+    : kernels_(kernelsFor(isa)),
+      pool_(threads, topology),
+      place_(std::move(place)),
+      account_(std::make_shared<MemoryAccount>("cpu", memoryLimit)) {}
 
 std::shared_ptr<Device> openCpuDevice(const char* isa, int threads, int64_t memoryLimit) {
   return std::make_shared<CpuDevice>(chooseIsa(isa), threads, memoryLimit);
@@ -127,6 +130,14 @@ void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t
   const Format& format = formatOf(type);
   const int64_t rowBytes = plainRowBytes(format, columns);
   uint8_t* const target = buffer.data() + bufferOffset;
+  // Matmuls cut a matrix into chunks of its rows, and give every node a range of them (thread_pool.h): its rows lie
+  // there too, whichever thread loads them. Nearly: the ends of ranges are whole chunks, those of parts whole pages; a
+  // page that two tensors share may have been touched by the one loaded first; and several blocks of tokens each go
+  // over all rows, so that then a node reads the others' parts as well, once for a hundred tokens or so.
+  const bool inTiles = layout == TD_TILES;
+  placeParts(pool_.shares(), {buffer.data(), static_cast<size_t>(buffer.size())}, bufferOffset,
+             inTiles ? rowGroups(rows) : rows,
+             matrixBytes(formatOf(targetType), layout, inTiles ? kTileRows : 1, columns), place_);
   if (targetType == type && layout == TD_PLAIN) return file.read(fileOffset, rows * rowBytes, target);
   const Format& targetFormat = formatOf(targetType);
   const int64_t blocks = blocksPerRow(targetFormat, columns);

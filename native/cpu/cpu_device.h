@@ -14,7 +14,9 @@ namespace td {
 
 class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDevice> {
  public:
-  CpuDevice(td_isa isa, int threads, int64_t memoryLimit);
+  // topology, place: the machine's, or what a test makes up.
+  CpuDevice(td_isa isa, int threads, int64_t memoryLimit, const Topology& topology = Topology::read(),
+            PlaceRange place = placeOnNode);
 
   const std::string& name() const override { return name_; }
   int64_t property(int32_t property) const override;
@@ -45,6 +47,7 @@ class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDe
   std::string name_ = "cpu";
   const Kernels& kernels_;
   ThreadPool pool_;
+  const PlaceRange place_;
   std::mutex turn_;
   std::shared_ptr<MemoryAccount> account_;  // shared with the buffers, which may outlive the device
 };

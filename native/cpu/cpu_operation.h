@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "core/operations.h"
 #include "cpu/kernels.h"
@@ -16,7 +17,8 @@ struct WorkNeed {
   int64_t shared = 0, perWorker = 0;  // bytes
 
   // Each part begins on a cache line of its own.
-  int64_t workerOffset(int worker) const { return aligned(shared) + worker * aligned(perWorker); }
+  int64_t sharedBytes() const { return aligned(shared); }
+  int64_t workerOffset(int worker) const { return sharedBytes() + worker * aligned(perWorker); }
   int64_t bytes(int threads) const { return workerOffset(threads); }
 
  private:
@@ -47,6 +49,7 @@ class CpuOperation {
 struct CpuTarget {
   const Kernels& kernels;
   int threads;
+  int nodes = 1;  // of memory
 };
 
 // Whether matmuls of the same rows may run as one: they read the same activations, and none writes what another
@@ -66,6 +69,9 @@ std::unique_ptr<CpuOperation> makeAwait(const op::Await& operation);
 // Several matmuls, each of which may join each other, are one pass over all their chunks: queries, keys and values, or
 // gate and up, wait for one another once instead of three times or twice.
 std::unique_ptr<CpuOperation> makeMatMuls(std::span<const op::MatMul> operations, const CpuTarget& target);
+// Operations of one pass each that do not touch what another writes, as one pass: every stretch of its chunks has about
+// the same fraction of each, in order. So where a pass is cut into one range per memory node, so is every operation.
+std::unique_ptr<CpuOperation> makeInterleaved(std::vector<std::unique_ptr<CpuOperation>> operations);
 std::unique_ptr<CpuOperation> makeAttention(const op::Attention& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeAdjust(const op::Adjust& operation, const CpuTarget& target);
 std::unique_ptr<CpuOperation> makeSelect(const op::Select& operation, const CpuTarget& target);

@@ -198,6 +198,11 @@ size_t joined(std::span<const ProgramEntry> entries) {
 
 std::unique_ptr<CpuOperation> compile(std::span<const ProgramEntry> entries, const CpuTarget& target) {
   if (entries.size() == 1) return compileOperation(entries[0].operation, target);
+  if (target.nodes > 1) {  // one matrix behind another, all of the first would be the first node's
+    std::vector<std::unique_ptr<CpuOperation>> each;
+    for (const ProgramEntry& entry : entries) each.push_back(compileOperation(entry.operation, target));
+    return makeInterleaved(std::move(each));
+  }
   std::vector<op::MatMul> matmuls;
   for (const ProgramEntry& entry : entries) matmuls.push_back(std::get<op::MatMul>(entry.operation));
   return makeMatMuls(matmuls, target);
@@ -210,7 +215,7 @@ CpuProgram::CpuProgram(std::shared_ptr<CpuDevice> device, const Program& program
       buffers_(program.buffers()),
       state_(program.events()),
       compute_(std::make_unique<ComputeStream>(*this)) {
-  const CpuTarget target{device_->kernels(), device_->pool().threads()};
+  const CpuTarget target{device_->kernels(), device_->pool().threads(), device_->pool().shares().nodes()};
   std::vector<CopyStream*> copyOfStream;
   for (const td_stream_kind kind : program.streams()) {
     copyOfStream.push_back(nullptr);

@@ -1,6 +1,8 @@
 // Which instruction sets this build and this machine have.
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <string>
@@ -20,6 +22,9 @@ extern const Kernels table;
 namespace avx512 {
 extern const Kernels table;
 }
+namespace amx {
+void (*matmul(int32_t weightType))(const MatMulPiece&);
+}
 #endif
 
 namespace {
@@ -36,6 +41,39 @@ bool cpuHasF16c() {
 bool cpuHasBf16() {
   return (Cpuid(7, 1).eax >> 5 & 1) != 0;
 }
+
+// Of the tile registers, the processor must have the instructions, the system must keep the contents, and it must let
+// this process use them: Linux wants to be asked, once, for all threads (Documentation/arch/x86/xstate.rst).
+bool cpuHasAmx() {
+  constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+  return (~Cpuid(7, 0).edx & (kTile | kInt8)) == 0;
+}
+bool systemKeepsTiles() {
+  if ((Cpuid(1, 0).ecx >> 27 & 1) == 0) return false;  // the next instruction is not to be used
+  unsigned low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  constexpr unsigned kConfiguration = 1u << 17, kData = 1u << 18;
+  return (~low & (kConfiguration | kData)) == 0;
+}
+bool systemPermitsTiles() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+bool mayUseAmx() {
+  static const bool may = cpuHasAmx() && systemKeepsTiles() && systemPermitsTiles();
+  return may;
+}
+
+// AVX-512's kernels, but for matmul.
+const Kernels& amxTable() {
+  static const Kernels table = [] {
+    Kernels kernels = avx512::table;
+    kernels.isa = TD_ISA_AMX;
+    kernels.matmul = amx::matmul;
+    return kernels;
+  }();
+  return table;
+}
 #endif
 
 bool machineHas(td_isa isa) {
@@ -43,9 +81,10 @@ bool machineHas(td_isa isa) {
 #if defined(__x86_64__)
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpuHasF16c();
   if (isa == TD_ISA_AVX2) return avx2;
-  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vnni") && cpuHasBf16();
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vnni") && cpuHasBf16();
+  return isa == TD_ISA_AMX ? avx512 && mayUseAmx() : avx512;
 #else
   return false;
 #endif
@@ -55,6 +94,8 @@ bool machineHas(td_isa isa) {
 
 const char* isaName(td_isa isa) {
   switch (isa) {
+    case TD_ISA_AMX:
+      return "amx";
     case TD_ISA_AVX512:
       return "avx512";
     case TD_ISA_AVX2:
@@ -70,6 +111,7 @@ const Kernels& kernelsFor(td_isa isa) {
          isaName(chooseIsa("")));
   }
 #if defined(__x86_64__)
+  if (isa == TD_ISA_AMX) return amxTable();
   if (isa == TD_ISA_AVX512) return avx512::table;
   if (isa == TD_ISA_AVX2) return avx2::table;
 #endif
@@ -78,10 +120,11 @@ const Kernels& kernelsFor(td_isa isa) {
 
 td_isa chooseIsa(const char* name) {
   const std::string wanted = name;
-  for (const td_isa isa : {TD_ISA_AVX512, TD_ISA_AVX2, TD_ISA_SCALAR}) {
+  // The best first. AMX only where it is asked for: nobody has measured it yet.
+  for (const td_isa isa : {TD_ISA_AVX512, TD_ISA_AVX2, TD_ISA_SCALAR, TD_ISA_AMX}) {
     if (wanted.empty() ? machineHas(isa) : wanted == isaName(isa)) return isa;
   }
-  fail(TD_UNSUPPORTED, "instruction set %s does not exist; known: scalar, avx2, avx512", name);
+  fail(TD_UNSUPPORTED, "instruction set %s does not exist; known: scalar, avx2, avx512, amx", name);
 }
 
 }  // namespace td

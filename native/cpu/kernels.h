@@ -108,7 +108,8 @@ struct Kernels {
 // TD_UNSUPPORTED.
 const Kernels& kernelsFor(td_isa isa);
 
-// The best instruction set of this machine, or the one that `name` names ("scalar", "avx2", "avx512"; "" = the best).
+// The best instruction set of this machine, or the one that `name` names ("scalar", "avx2", "avx512", "amx"; "" = the
+// best, which AMX is not as long as nobody has measured it).
 td_isa chooseIsa(const char* name);
 const char* isaName(td_isa isa);
 

@@ -23,6 +23,9 @@ extern const LimitLoops limitLoops;
 namespace avx512 {
 extern const LimitLoops limitLoops;
 }
+namespace amx {
+extern const LimitLoop int8Limit;
+}
 #endif
 
 namespace {
@@ -33,8 +36,13 @@ constexpr int64_t kBeyondCaches = int64_t{512} << 20;  // larger than any cache 
 constexpr int64_t kPiece = int64_t{1} << 20;
 constexpr int64_t kChunksPerThread = 32;  // about a millisecond, so that meeting at the end costs little
 
-const LimitLoops& loopsFor(td_isa isa) {
+LimitLoops loopsFor(td_isa isa) {
 #if defined(__x86_64__)
+  if (isa == TD_ISA_AMX) {
+    LimitLoops loops = avx512::limitLoops;
+    loops.int8 = amx::int8Limit;
+    return loops;
+  }
   if (isa == TD_ISA_AVX512) return avx512::limitLoops;
   if (isa == TD_ISA_AVX2) return avx2::limitLoops;
 #endif
@@ -85,7 +93,7 @@ double read(CpuDevice& device, bool smallPages, int32_t milliseconds) {
   };
   // Memory that nobody wrote to would be one page of zeros.
   eachPiece([](uint8_t* piece) { memset(piece, 1, kPiece); });
-  const LimitLoops& loops = loopsFor(device.kernels().isa);
+  const LimitLoops loops = loopsFor(device.kernels().isa);
   return perSecond(milliseconds, static_cast<double>(kBeyondCaches),
                    [&] { eachPiece([&](const uint8_t* piece) { loops.read(piece, kPiece); }); });
 }
@@ -94,7 +102,7 @@ double read(CpuDevice& device, bool smallPages, int32_t milliseconds) {
 
 double measureLimit(CpuDevice& device, td_limit kind, int32_t milliseconds) {
   const std::lock_guard turn(device.turn());
-  const LimitLoops& loops = loopsFor(device.kernels().isa);
+  const LimitLoops loops = loopsFor(device.kernels().isa);
   switch (kind) {
     case TD_LIMIT_READ:
       return read(device, false, milliseconds);

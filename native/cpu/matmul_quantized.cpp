@@ -1,73 +1,7 @@
-// The formats whose blocks are 32 weights with one scale: Q4_0, Q4_1, Q8_0.
-#include "cpu/matmul_quantized.h"
+// Matmul kernels of the formats whose blocks are 32 weights with one scale.
+#include "cpu/quantized_blocks.h"
 
 namespace td::TD_ISA {
-namespace {
-
-inline I32x16 zeroStart(const Act8Block&) {
-  return broadcastInt(0);
-}
-
-// Dot products with a tile's 4-bit weights: four registers of 64 bytes, the low nibbles first.
-template <int G, int N>
-[[gnu::always_inline]] inline void addNibbles(const TileTimesTokens<G, N>& p, int offset, I32x16 (&dots)[G][N]) {
-  p.addColumns(dots, 0, 0, 4, [&](int g, int i) { return lowNibbles(load64(p.of(g) + offset + 64 * i)); });
-  p.addColumns(dots, 0, 4, 8, [&](int g, int i) { return highNibbles(load64(p.of(g) + offset + 64 * (i - 4))); });
-}
-
-// A tile is one block.
-template <class Format>
-struct OneBlock {
-  static constexpr int64_t actBlocks = 1;
-
-  template <int G>
-  [[gnu::always_inline]] static void block(const TileTimesTokens<G, 1>& p, int) {
-    Format::tile(p);
-  }
-};
-
-struct Q40 : OneBlock<Q40> {
-  static constexpr int64_t tileBytes = 16 * 18;
-
-  template <int G, int N>
-  [[gnu::always_inline]] static void tile(const TileTimesTokens<G, N>& p) {
-    I32x16 dots[G][N];
-    // A weight is its nibble - 8.
-    p.start(dots, 0, [](const Act8Block& x) { return shiftLeft<3>(broadcastInt(x.minusSum)); });
-    addNibbles(p, 32, dots);
-    p.addScaled(dots, 0, [&](int g) { return loadHalf(halves(p.of(g))); });
-  }
-};
-
-struct Q41 : OneBlock<Q41> {
-  static constexpr int64_t tileBytes = 16 * 20;
-
-  template <int G, int N>
-  [[gnu::always_inline]] static void tile(const TileTimesTokens<G, N>& p) {
-    I32x16 dots[G][N];
-    p.start(dots, 0, zeroStart);
-    addNibbles(p, 64, dots);
-    p.addScaled(dots, 0, [&](int g) { return loadHalf(halves(p.of(g))); });
-    for (int g = 0; g < G; ++g) {
-      const F32x16 minimum = loadHalf(halves(p.of(g) + 32));
-      for (int n = 0; n < N; ++n) p.sum[g][n] = mulAdd(minimum, broadcast(p.x[n]->scaledSum), p.sum[g][n]);
-    }
-  }
-};
-
-struct Q80 : OneBlock<Q80> {
-  static constexpr int64_t tileBytes = 16 * 34;
-
-  template <int G, int N>
-  [[gnu::always_inline]] static void tile(const TileTimesTokens<G, N>& p) {
-    I32x16 dots[G][N];
-    p.start(dots, 0, [](const Act8Block& x) { return signedStart(broadcastInt(x.minusSum)); });
-    p.addColumns(dots, 0, 0, 8, [&](int g, int i) { return asSigned(load64(p.of(g) + 32 + 64 * i)); });
-    p.addScaled(dots, 0, [&](int g) { return loadHalf(halves(p.of(g))); });
-  }
-};
-
-}  // namespace
 
 void matmulQ40(const MatMulPiece& piece) {
   matmulGroups<Quantized<Q40>>(piece);

@@ -12,7 +12,7 @@
 namespace td::TD_ISA {
 
 #ifdef TD_SANITIZED  // each width is compiled by itself, which takes minutes with sanitizers
-constexpr int kQuantizedTokens = 4, kQuantizedStreamTokens = 4;
+constexpr int kQuantizedTokens = 2, kQuantizedStreamTokens = 2;
 #else
 constexpr int kQuantizedTokens = TD_LEVEL == 2 ? 6 : 4, kQuantizedStreamTokens = TD_LEVEL == 2 ? 12 : 4;
 #endif
@@ -22,12 +22,13 @@ inline const uint16_t* halves(const uint8_t* p) {
 }
 
 // Tiles of G row groups, `stride` bytes apart; x[n] is a token's activations from the tile's first column on.
-template <int G, int N>
+template <int G, int N, class Rows = const Act8Block* const (&)[N], class Sums = F32x16 (&)[G][N]>
 struct TileTimesTokens {
+  static constexpr int groups = G, tokens = N;
   const uint8_t* tile;
   int64_t stride;
-  const Act8Block* const (&x)[N];
-  F32x16 (&sum)[G][N];
+  Rows x;
+  Sums sum;
 
   const uint8_t* of(int g) const { return tile + g * stride; }
 
@@ -93,7 +94,6 @@ struct Quantized {
     }
   }
 
- private:
   // A function of its own, because it wants the registers for itself.
   template <int G>
   [[gnu::noinline]] static void addRests(const TileRun& w, const Act8Rest* rests, F32x16 (&sum)[G][1]) {

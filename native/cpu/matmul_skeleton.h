@@ -65,6 +65,13 @@ inline void multiplyTile(const MatMulPiece& piece, const TileRun& w, int64_t gro
   for (auto& ofGroup : sum) {
     for (F32x16& s : ofGroup) s = zeroF();
   }
+  if constexpr (!Few) {  // the lines of the results, which lie far from each other, are there when the sums are
+    for (int n = 0; n < N; ++n) {
+      for (int g = 0; g < G; ++g) {
+        __builtin_prefetch(piece.y + (token + n) * piece.yStride + (group + g) * TD_TILE_ROWS, 1);
+      }
+    }
+  }
   Format::template multiply<Few, G, N>(w, {piece.x + token * piece.xRowBytes, piece.xRowBytes}, sum);
   constexpr int64_t kRows = TD_TILE_ROWS;
   for (int g = 0; g < G; ++g) {

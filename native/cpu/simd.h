@@ -6,12 +6,13 @@
 #pragma once
 
 #ifndef TD_ISA
-#error "compile kernels with -DTD_ISA=scalar, avx2 or avx512"
+#error "compile kernels with -DTD_ISA=scalar, avx2, avx512 or amx"
 #endif
 
 #define TD_LEVEL_scalar 0
 #define TD_LEVEL_avx2 1
 #define TD_LEVEL_avx512 2
+#define TD_LEVEL_amx 2  // its lanes are those of AVX-512
 #define TD_JOIN2(a, b) a##b
 #define TD_JOIN(a, b) TD_JOIN2(a, b)
 #define TD_LEVEL TD_JOIN(TD_LEVEL_, TD_ISA)
@@ -44,8 +45,7 @@ inline F32x16 exponential(F32x16 x) {
   p = mulAdd(p, r, broadcast(0x1.555492p-3f));
   p = mulAdd(p, r, broadcast(0x1.fffffcp-2f));
   p = add(mulAdd(mul(r, r), p, r), broadcast(1.0f));  // 1 last: the rounding before is then of a small number
-  const I32x16 half = shiftRightSigned<1>(n);  // two steps, so that neither power overflows or is subnormal by itself
-  return mul(mul(p, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+  return timesPowerOfTwo(p, n);
 }
 
 }  // namespace td::TD_ISA

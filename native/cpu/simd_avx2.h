@@ -95,6 +95,19 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
           _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(laneMask(n - 8)))};
 }
 
+inline F32x16 swapNeighbours(F32x16 a) {
+  return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+}
+inline F32x16 evenTwice(F32x16 a) {
+  return {_mm256_moveldup_ps(a.lo), _mm256_moveldup_ps(a.hi)};
+}
+inline F32x16 oddTwice(F32x16 a) {
+  return {_mm256_movehdup_ps(a.lo), _mm256_movehdup_ps(a.hi)};
+}
+inline F32x16 subAdd(F32x16 a, F32x16 b) {
+  return {_mm256_addsub_ps(a.lo, b.lo), _mm256_addsub_ps(a.hi, b.hi)};
+}
+
 // Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
 inline float sumLanes(F32x16 a) {
   const __m256 eight = _mm256_add_ps(a.lo, a.hi);
@@ -111,6 +124,10 @@ inline float maxLane(F32x16 a) {
 
 inline I32x16 broadcastInt(int32_t x) {
   return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+inline I32x16 load(const int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
 }
 inline I32x16 add(I32x16 a, I32x16 b) {
   return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
@@ -154,6 +171,10 @@ inline F32x16 powerOfTwo(I32x16 n) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.lo, bias), 23)),
           _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.hi, bias), 23))};
 }
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  const I32x16 half = shiftRightSigned<1>(n);
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+}
 inline I32x16 loadBytes(const uint8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
@@ -183,6 +204,10 @@ inline void storeInt8(int8_t* p, I32x16 a) {
 
 inline Bytes64 load64(const uint8_t* p) {
   return {loadRegister(p), loadRegister(p + 32)};
+}
+inline void store64(uint8_t* p, Bytes64 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.lo);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.hi);
 }
 // Bytes 16 N .. 16 N + 15, one per lane.
 template <int N>
@@ -214,6 +239,10 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
 }
 inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
+inline Bytes64 minus(Bytes64 a, uint8_t b) {
+  const __m256i each = _mm256_set1_epi8(static_cast<char>(b));
+  return {_mm256_sub_epi8(a.lo, each), _mm256_sub_epi8(a.hi, each)};
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
   return {{_mm256_abs_epi8(a.lo), _mm256_abs_epi8(a.hi)}, a};

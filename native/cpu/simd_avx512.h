@@ -86,6 +86,19 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
   return {_mm512_mask_blend_ps(laneMask(n), b.v, a.v)};
 }
 
+inline F32x16 swapNeighbours(F32x16 a) {
+  return {_mm512_permute_ps(a.v, 0xb1)};
+}
+inline F32x16 evenTwice(F32x16 a) {
+  return {_mm512_moveldup_ps(a.v)};
+}
+inline F32x16 oddTwice(F32x16 a) {
+  return {_mm512_movehdup_ps(a.v)};
+}
+inline F32x16 subAdd(F32x16 a, F32x16 b) {
+  return {_mm512_mask_add_ps(_mm512_sub_ps(a.v, b.v), 0xaaaa, a.v, b.v)};
+}
+
 // Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
 inline float sumLanes(F32x16 a) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
@@ -102,6 +115,9 @@ inline float maxLane(F32x16 a) {
 
 inline I32x16 broadcastInt(int32_t x) {
   return {_mm512_set1_epi32(x)};
+}
+inline I32x16 load(const int32_t* p) {
+  return {_mm512_loadu_si512(p)};
 }
 inline I32x16 add(I32x16 a, I32x16 b) {
   return {_mm512_add_epi32(a.v, b.v)};
@@ -136,8 +152,8 @@ inline F32x16 toFloat(I32x16 a) {
 inline I32x16 roundToInt(F32x16 a) {
   return {_mm512_cvtps_epi32(a.v)};
 }
-inline F32x16 powerOfTwo(I32x16 n) {
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n.v, _mm512_set1_epi32(127)), 23))};
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  return {_mm512_scalef_ps(x.v, _mm512_cvtepi32_ps(n.v))};
 }
 inline I32x16 loadBytes(const uint8_t* p) {
   return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
@@ -159,6 +175,9 @@ inline void storeInt8(int8_t* p, I32x16 a) {
 
 inline Bytes64 load64(const uint8_t* p) {
   return {_mm512_loadu_si512(p)};
+}
+inline void store64(uint8_t* p, Bytes64 a) {
+  _mm512_storeu_si512(p, a.v);
 }
 // Bytes 16 N .. 16 N + 15, one per lane.
 template <int N>
@@ -185,6 +204,9 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
 }
 inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return {_mm512_or_si512(a.v, b.v)};
+}
+inline Bytes64 minus(Bytes64 a, uint8_t b) {
+  return {_mm512_sub_epi8(a.v, _mm512_set1_epi8(static_cast<char>(b)))};
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
   return {_mm512_xor_si512(a.v, _mm512_set1_epi8(-128))};

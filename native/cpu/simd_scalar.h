@@ -104,6 +104,21 @@ inline F32x16 firstLanes(F32x16 a, F32x16 b, int n) {
   return eachF([&](int i) { return i < n ? a.v[i] : b.v[i]; });
 }
 
+// Lanes 1 0 3 2 ..., 0 0 2 2 ... and 1 1 3 3 ...
+inline F32x16 swapNeighbours(F32x16 a) {
+  return eachF([&](int i) { return a.v[i ^ 1]; });
+}
+inline F32x16 evenTwice(F32x16 a) {
+  return eachF([&](int i) { return a.v[i & ~1]; });
+}
+inline F32x16 oddTwice(F32x16 a) {
+  return eachF([&](int i) { return a.v[i | 1]; });
+}
+// a - b in even lanes, a + b in odd ones.
+inline F32x16 subAdd(F32x16 a, F32x16 b) {
+  return eachF([&](int i) { return i % 2 == 0 ? a.v[i] - b.v[i] : a.v[i] + b.v[i]; });
+}
+
 // Across the lanes by halves: ((l0+l8) + (l4+l12)) + ...
 inline float sumLanes(F32x16 a) {
   for (int half = 8; half > 0; half /= 2) {
@@ -120,6 +135,9 @@ inline float maxLane(F32x16 a) {
 
 inline I32x16 broadcastInt(int32_t x) {
   return eachI([&](int) { return x; });
+}
+inline I32x16 load(const int32_t* p) {
+  return eachI([&](int i) { return p[i]; });
 }
 inline I32x16 add(I32x16 a, I32x16 b) {
   return eachI([&](int i) { return a.v[i] + b.v[i]; });
@@ -161,6 +179,12 @@ inline I32x16 roundToInt(F32x16 a) {
 inline F32x16 powerOfTwo(I32x16 n) {
   return eachF([&](int i) { return std::bit_cast<float>((n.v[i] + 127) << 23); });
 }
+// x 2^n, rounded once, for x of about 1 and |n| <= 160: in two steps, neither of whose powers overflows or is
+// subnormal, and of which only the second can round.
+inline F32x16 timesPowerOfTwo(F32x16 x, I32x16 n) {
+  const I32x16 half = shiftRightSigned<1>(n);
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+}
 inline I32x16 loadBytes(const uint8_t* p) {
   return eachI([&](int i) { return static_cast<int32_t>(p[i]); });
 }
@@ -189,6 +213,9 @@ inline Bytes64 load64(const uint8_t* p) {
   memcpy(r.v, p, 64);
   return r;
 }
+inline void store64(uint8_t* p, Bytes64 a) {
+  memcpy(p, a.v, 64);
+}
 // Bytes 16 N .. 16 N + 15, one per lane.
 template <int N>
 inline I32x16 bytesOfQuarter(Bytes64 a) {
@@ -210,6 +237,9 @@ inline Bytes64 twoBitsTimes16(Bytes64 a) {
 }
 inline Bytes64 bitOr(Bytes64 a, Bytes64 b) {
   return eachB([&](int i) { return a.v[i] | b.v[i]; });
+}
+inline Bytes64 minus(Bytes64 a, uint8_t b) {
+  return eachB([&](int i) { return a.v[i] - b; });
 }
 inline SignedBytes64 asSigned(Bytes64 a) {
   SignedBytes64 r;

@@ -85,7 +85,7 @@ enum td_property {
   TD_PROPERTY_ISA = 4           /* td_isa */
 };
 
-enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2 };
+enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2, TD_ISA_AMX = 3 };
 
 /* What bounds a kernel, see td_device_limit(). */
 enum td_limit {
@@ -118,9 +118,9 @@ int64_t td_error_message(void* text, int64_t capacity);
 /* ---- Devices --------------------------------------------------------------------------------- */
 
 /* Opens a device by name: "cpu".
- * isa: the instruction set for the kernels ("scalar", "avx2", "avx512"), or "" for the best that this machine has.
- * threads: of the pool, the calling thread of a run included; >= 1. memory_limit: bytes that buffers may take; 0 = no
- * limit. */
+ * isa: the instruction set for the kernels ("scalar", "avx2", "avx512", "amx"), or "" for the best that this machine
+ * has (AMX only by its name: it has not been measured yet). threads: of the pool, the calling thread of a run included;
+ * >= 1. memory_limit: bytes that buffers may take; 0 = no limit. */
 int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memory_limit);
 int64_t td_device_close(int64_t device);
 int64_t td_device_property(int64_t device, int32_t property);

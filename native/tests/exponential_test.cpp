@@ -1,6 +1,6 @@
-// The exponential of cpu/simd.h over its whole range. One instruction set is enough: that all give the same bits is
-// seen where kernels use it (silu, scanLogits, attention).
+// The exponential of cpu/simd.h over its whole range, by the scalar instruction set; the others must give its bits.
 #define TD_ISA scalar
+#include "core/kv_layout.h"
 #include "cpu/simd.h"
 #include "testing.h"
 
@@ -56,6 +56,57 @@ TEST(Exponential, SubnormalResultsAreRoundedOnce) {
     ASSERT_LE(std::abs(actual - exact), exact * 1e-7 + 0x1p-150) << x;
   });
 }
+
+// Attention over two positions: the first has score 0 and value 0, the second, with value 1, a score that the query
+// chooses. What comes out is e^score to the last bit, subnormal or not.
+class ExponentialOnEachIsa : public OnEachIsa {};
+
+TEST_P(ExponentialOnEachIsa, HasTheBitsOfScalar) {
+  std::vector<uint16_t> block(static_cast<size_t>(kvHeadElements(1)), 0);
+  block[1] = block[kKvTokens + 1] = floatToHalf(1);
+  const std::vector<const uint16_t*> blocks(kPiece / kKvTokens, block.data());
+  const std::vector<int> counts(kAttentionRows, 2);
+  Poisoned<float> queries(int64_t{kAttentionRows} * kAttentionStride), scratch(kAttentionScratch);
+  std::vector<float> scores, largest(kAttentionRows), sum(kAttentionRows), out(kAttentionRows);
+  int64_t subnormal = 0, different = 0;
+  const auto compare = [&] {
+    scores.resize(kAttentionRows, -1.0f);
+    kernels().scaleQueries(scores.data(), kAttentionRows, 1, 1.0f, queries.data(),
+                           int64_t{kAttentionRows} * kAttentionStride);
+    kernels().attend({.q = queries.data(),
+                      .qPanel = int64_t{kAttentionRows} * kAttentionStride,
+                      .blocks = blocks.data(),
+                      .nextBlocks = blocks.data(),
+                      .rows = kAttentionRows,
+                      .counts = counts.data(),
+                      .headSize = 1,
+                      .scratch = scratch.data(),
+                      .result = {largest.data(), sum.data(), out.data()}});
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (std::bit_cast<uint32_t>(exponentialOf(scores[i])) != std::bit_cast<uint32_t>(out[i])) {
+        if (++different <= 5)
+          ADD_FAILURE() << scores[i] << ": " << out[i] << " instead of " << exponentialOf(scores[i]);
+      }
+      subnormal += out[i] > 0 && out[i] < 0x1p-126f;
+    }
+    scores.clear();
+  };
+  const auto visit = [&](float from, float to, uint32_t step) {
+    for (uint32_t bits = std::bit_cast<uint32_t>(from); bits <= std::bit_cast<uint32_t>(to); bits += step) {
+      scores.push_back(std::bit_cast<float>(bits));
+      if (scores.size() == kAttentionRows) compare();
+    }
+  };
+  const uint32_t step = rounds(1) > 1 ? 1 : 97;
+  visit(-87.0f, -104.5f, step);
+  visit(-0x1p-30f, -87.0f, 101 * step);
+  visit(-104.5f, -1e30f, 10'007 * step);
+  compare();
+  EXPECT_EQ(0, different);
+  EXPECT_GT(subnormal, 1000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, ExponentialOnEachIsa, ::testing::ValuesIn(isas()), isaOfTest);
 
 TEST(Exponential, AtTheEnds) {
   EXPECT_EQ(1, exponentialOf(0));

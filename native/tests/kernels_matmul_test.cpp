@@ -1,14 +1,42 @@
-// Matmul kernels of every format on every instruction set, against double precision on the same encoded activations.
+// Matmul kernels of every format on every instruction set, and on emulated AMX, against double precision on the same
+// encoded activations, and against each other.
 //
 // Tolerance. The integer dot products are exact, so the error is that of the float sums: one rounding per term and one
 // per product of scales. With u = 2^-24, `terms` fused multiply-adds give at most (terms + 3) u sum|term| (Higham,
 // "Accuracy and Stability of Numerical Algorithms", section 3.1); products of scales that underflow lose at most 2^-150
 // times a dot product below 2^24. AVX-512's BF16 instruction rounds the same number of times, but takes what is below
 // 2^-126 for zero.
+#include <algorithm>
+
+#include "emulated_tiles.h"
 #include "weights.h"
 
 namespace td::testing {
 namespace {
+
+// The tables of this machine's instruction sets, scalar first, and AMX with emulated tile registers on their lanes.
+struct Tested {
+  std::string name;
+  Kernels kernels;
+};
+
+const std::vector<Tested>& tested() {
+  static const std::vector<Tested> all = [] {
+    std::vector<Tested> found;
+    for (const td_isa isa : isas()) found.push_back({isaName(isa), kernelsFor(isa)});
+    const auto emulate = [&](td_isa lanes, auto matmul) {
+      Kernels kernels = kernelsFor(lanes);
+      kernels.matmul = matmul;
+      found.push_back({std::string("emulated AMX on ") + isaName(lanes), kernels});
+    };
+    emulate(TD_ISA_SCALAR, scalar::emulatedAmx);
+#if defined(__x86_64__)
+    if (std::ranges::find(isas(), TD_ISA_AVX512) != isas().end()) emulate(TD_ISA_AVX512, amx::emulatedAmx);
+#endif
+    return found;
+  }();
+  return all;
+}
 
 // A matrix, activations of some tokens, and what the product must be.
 struct Problem {
@@ -146,7 +174,15 @@ int64_t randomColumns(Random& random, td_type type) {
   }
 }
 
-class MatMulKernels : public ::testing::TestWithParam<td_type> {};
+class MatMulKernels : public ::testing::TestWithParam<td_type> {
+ protected:
+  void SetUp() override { tileReport(); }
+  void TearDown() override {
+    const TileReport report = tileReport();
+    EXPECT_EQ(0, report.faults) << report.firstFault;
+    EXPECT_FALSE(report.configured) << "tile registers are not released";
+  }
+};
 
 std::string typeOfTest(const ::testing::TestParamInfo<td_type>& info) {
   return typeName(info.param);
@@ -155,15 +191,14 @@ std::string typeOfTest(const ::testing::TestParamInfo<td_type>& info) {
 TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
   for (int round = 0; round < rounds(60); ++round) {
     Random random("matmul " + typeName(GetParam()), static_cast<uint64_t>(round));
-    const int64_t rows = random.between(1, 70), tokens = random.between(0, 20);
+    const int64_t rows = random.between(1, 70), tokens = random.between(0, 40);
     const Problem problem(random, GetParam(), rows, randomColumns(random, GetParam()), tokens);
     const std::vector<uint8_t> tiles = problem.weights.tiles();
     const int64_t groups = rowGroups(rows), yStride = rows + random.between(0, 5), padding = 4 * random.between(0, 4);
     std::vector<float> scalar;
-    for (const td_isa isa : isas()) {
-      const Kernels& kernels = kernelsFor(isa);
+    for (const auto& [name, kernels] : tested()) {
       SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
-                   << isaName(isa) << " [" << rows << ", " << problem.weights.columns << "] x " << tokens);
+                   << name << " [" << rows << ", " << problem.weights.columns << "] x " << tokens);
       const Encoded x(kernels, problem, padding);
       // The last row of the output ends where it ends: no padding behind it.
       const int64_t size = tokens == 0 ? 0 : (tokens - 1) * yStride + rows;
@@ -195,7 +230,7 @@ TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
       }
       ASSERT_TRUE(sameBits(y, cut)) << "in pieces, cut at group " << group << " and token " << token;
 
-      if (isa == TD_ISA_SCALAR) scalar.assign(y.begin(), y.end());
+      if (scalar.empty()) scalar.assign(y.begin(), y.end());
       if (x.type != TD_ACTBF16) {
         ASSERT_TRUE(sameBits(y, scalar)) << "unlike scalar";
       }
@@ -205,25 +240,53 @@ TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
 
 // A block with a NaN or an infinity reaches every output of its token, and none of another's.
 TEST_P(MatMulKernels, NotANumberSpoilsItsTokenOnly) {
-  for (const td_isa isa : isas()) {
-    const Kernels& kernels = kernelsFor(isa);
+  for (const auto& [name, kernels] : tested()) {
     for (const float bad : {notANumber(), infinity(), -infinity()}) {
       Random random("poison");
-      SCOPED_TRACE(::testing::Message() << isaName(isa) << " " << bad);
-      Problem problem(random, GetParam(), 21, 512, 3);
-      const Encoded good(kernels, problem, 0);
-      problem.x[512 + 100] = bad;
-      const Encoded x(kernels, problem, 0);
-      const std::vector<uint8_t> tiles = problem.weights.tiles();
-      Poisoned<float> y(3 * 21), expected(3 * 21);
-      multiply(kernels, problem, tiles, x, 0, 2, 0, 3, y.data(), 21);
-      multiply(kernels, problem, tiles, good, 0, 2, 0, 3, expected.data(), 21);
-      for (int64_t row = 0; row < 21; ++row) {
-        EXPECT_TRUE(sameBits(y[row], expected[row])) << row;
-        EXPECT_FALSE(std::isfinite(y[21 + row])) << row;
-        EXPECT_TRUE(sameBits(y[42 + row], expected[42 + row])) << row;
+      SCOPED_TRACE(::testing::Message() << name << " " << bad);
+      // So many tokens that all ways of computing are taken; the last one too has no others behind it.
+      for (const int64_t tokens : {3, 18}) {
+        Problem problem(random, GetParam(), 21, 512, tokens);
+        const Encoded good(kernels, problem, 0);
+        const int64_t spoilt = random.between(0, tokens - 1);
+        problem.x[static_cast<size_t>(spoilt * 512 + 100)] = bad;
+        const Encoded x(kernels, problem, 0);
+        const std::vector<uint8_t> tiles = problem.weights.tiles();
+        Poisoned<float> y(tokens * 21), expected(tokens * 21);
+        multiply(kernels, problem, tiles, x, 0, 2, 0, tokens, y.data(), 21);
+        multiply(kernels, problem, tiles, good, 0, 2, 0, tokens, expected.data(), 21);
+        for (int64_t i = 0; i < tokens * 21; ++i) {
+          if (i / 21 == spoilt) {
+            EXPECT_FALSE(std::isfinite(y[i])) << "row " << i % 21;
+          } else {
+            EXPECT_TRUE(sameBits(y[i], expected[i])) << "row " << i % 21 << ", token " << i / 21;
+          }
+        }
       }
     }
+  }
+}
+
+// The emulated registers do compute: as many dot products as there are blocks, and configured once per piece. Few
+// tokens go without.
+TEST_P(MatMulKernels, ManyTokensAreComputedByAmx) {
+  Random random("by amx");
+  const Problem problem(random, GetParam(), 33, 1280, 40);
+  const bool quantised = kernelsFor(TD_ISA_SCALAR).activationType(GetParam()) == TD_ACT8;
+  const int64_t groups = 3, blocks = 1280 / kActBlock, tokenTiles = 3, dotsPerBlock = GetParam() == TD_Q6_K ? 2 : 1;
+  for (const auto& [name, kernels] : tested()) {
+    SCOPED_TRACE(name);
+    const Encoded x(kernels, problem, 0);
+    const std::vector<uint8_t> tiles = problem.weights.tiles();
+    Poisoned<float> y(40 * 33);
+    const bool counts = quantised && name.starts_with("emulated");
+    multiply(kernels, problem, tiles, x, 0, groups, 0, 40, y.data(), 33);
+    const TileReport many = tileReport();
+    EXPECT_EQ(counts ? groups * blocks * tokenTiles * dotsPerBlock : 0, many.dots);
+    EXPECT_EQ(counts ? 1 : 0, many.configurations);
+    EXPECT_EQ(0, many.faults) << many.firstFault;
+    multiply(kernels, problem, tiles, x, 0, groups, 0, 4, y.data(), 33);
+    EXPECT_EQ(0, tileReport().configurations);
   }
 }
 
@@ -238,7 +301,7 @@ TEST(MatMulTable, KnowsItsTypes) {
       EXPECT_EQ(nullptr, kernels.matmul(type)) << type;
     EXPECT_EQ(TD_F32, kernels.activationType(TD_F16));
     EXPECT_EQ(TD_ACT8, kernels.activationType(TD_Q6_K));
-    EXPECT_EQ(isa == TD_ISA_AVX512 ? TD_ACTBF16 : TD_F32, kernels.activationType(TD_BF16));
+    EXPECT_EQ(isa >= TD_ISA_AVX512 ? TD_ACTBF16 : TD_F32, kernels.activationType(TD_BF16));
   }
 }
 

@@ -221,6 +221,39 @@ TEST_P(RowKernels, RmsNormOfZerosAndOfWhatIsNotFinite) {
   }
 }
 
+// Bit by bit what plain loops give: two products and a sum, each rounded once.
+TEST_P(RowKernels, RopeGivesTheBitsOfPlainLoops) {
+  for (int round = 0; round < rounds(300); ++round) {
+    Random random("rope bits", static_cast<uint64_t>(round));
+    const int64_t heads = random.between(1, 40), headSize = random.between(2, 140),
+                  pairs = random.between(0, headSize / 2);
+    const auto layout = random.chance(0.7) ? TD_ROPE_NORM : TD_ROPE_NEOX;
+    SCOPED_TRACE(caseOf(static_cast<uint64_t>(round))
+                 << heads << " heads of " << headSize << ", " << pairs << " pairs, layout " << layout);
+    std::vector<float> expected = randomActivations(random, heads * headSize);
+    if (random.chance(0.2)) expected[0] = infinity();
+    std::vector<float> angles = random.normals(2 * pairs);
+    for (float& angle : angles) {
+      if (random.chance(0.1)) angle = random.pick(std::initializer_list<float>{0, -0.0f, 1, -1, 0x1p-140f});
+    }
+    Poisoned<float> out(heads * headSize);
+    std::copy(expected.begin(), expected.end(), out.begin());
+    kernels().rope(out.data(), heads, headSize, angles.data(), pairs, layout);
+    ASSERT_TRUE(out.intact());
+    for (int64_t head = 0; head < heads; ++head) {
+      for (int64_t i = 0; i < pairs; ++i) {
+        float* x = expected.data() + head * headSize;
+        float &a = layout == TD_ROPE_NORM ? x[2 * i] : x[i], &b = layout == TD_ROPE_NORM ? x[2 * i + 1] : x[i + pairs];
+        const float cosine = angles[static_cast<size_t>(2 * i)], sine = angles[static_cast<size_t>(2 * i + 1)];
+        const float first = a * cosine, second = b * sine, third = a * sine, fourth = b * cosine;
+        a = first - second;
+        b = third + fourth;
+      }
+    }
+    ASSERT_TRUE(sameBits(out, expected));
+  }
+}
+
 // Two products and a sum, each rounded once.
 TEST_P(RowKernels, RopeRotatesThePairsAndLeavesTheRest) {
   for (int round = 0; round < rounds(150); ++round) {

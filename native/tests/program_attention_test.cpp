@@ -5,6 +5,7 @@
 
 #include "c_interface.h"
 #include "core/kv_layout.h"
+#include "cpu/cpu_operation.h"
 
 namespace td::testing {
 namespace {
@@ -213,17 +214,92 @@ TEST_P(LongContext, MixedSequencesGiveTheBitsOfEachByItself) {
   }
 }
 
-// More pieces than there is room for results: computed whole, though there are few pairs.
+// More pieces than there is room for results, of ten tokens that are not neighbours.
 TEST_P(LongContext, VeryLong) {
   Random random("very long");
   const Context context(random, 3, 1, 8, 9001);
   CachedContext cache(random, context, GetParam(), 8);
   std::vector<int32_t> tokens;
   for (int i = 0; i < 10; ++i) tokens.push_back(9000 - i * i);
-  const auto ten = cache.attend(tokens);  // 30 pairs of 36 pieces: 1,080 > 1,024
+  const auto ten = cache.attend(tokens);  // 30 pairs of 36 pieces, more than 1,024
   for (size_t i = 0; i < tokens.size(); ++i) ASSERT_TRUE(sameBits(cache.attend({tokens[i]})[0], ten[i])) << tokens[i];
   const auto expected = expectedOf(context, 9000);
   for (size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(within(ten[0][i], expected[i])) << i;
+}
+
+// Contexts that are joined window by window, whose ends lie anywhere in them, give the bits of whole ones.
+TEST_P(LongContext, InWindowsOfPieces) {
+  Random random("windows");
+  const int last = 41'004;
+  const Context context(random, 6, 1, 4, last + 1);  // 161 pieces for each of 6 pairs
+  CachedContext whole(random, context, GetParam(), 1), two(random, context, GetParam(), 2),
+      five(random, context, GetParam(), 5);
+  std::vector<int32_t> neighbours(14);  // most of them one unit, whose pieces have that many results
+  std::iota(neighbours.begin(), neighbours.end(), last - 13);
+  const std::vector<int32_t> steps[] = {{last}, neighbours, {7, last, 300, 20'000}};
+  for (const auto& tokens : steps) {
+    const auto expected = whole.attend(tokens), onTwo = two.attend(tokens), onFive = five.attend(tokens);
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      ASSERT_TRUE(sameBits(expected[i], onTwo[i])) << tokens.size() << " tokens, token " << i;
+      ASSERT_TRUE(sameBits(expected[i], onFive[i])) << tokens.size() << " tokens, token " << i;
+    }
+  }
+  const auto expected = expectedOf(context, last);
+  const auto actual = five.attend({last})[0];
+  for (size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(within(actual[i], expected[i])) << i;
+}
+
+// The operation by itself, in memory of exactly the size that it asks for, its chunks in any order.
+TEST_P(LongContext, WindowsKeepAllThreadsBusyInTheMemoryThatIsAskedFor) {
+  Random random("windows by themselves");
+  constexpr int kKvHeads = 4, kGroup = 2, kHeadSize = 8, kTokens = 6, kPositions = 100 * kPiece;
+  constexpr int64_t kWidth = kKvHeads * kGroup * kHeadSize, kBlocks = kPositions / kKvTokens;
+  std::vector<uint16_t> pool(static_cast<size_t>(kBlocks * kKvHeads * kvHeadElements(kHeadSize)));
+  for (uint16_t& element : pool) element = floatToHalf(static_cast<float>(random.normal()));
+  std::vector<int32_t> positions(kTokens), tables(kTokens, 0), blocks = permutation(random, kBlocks);
+  std::iota(positions.begin(), positions.end(), kPositions - kTokens);
+  const std::vector<float> q = random.normals(kTokens * kWidth);
+  const auto tensor = [](const void* data, int64_t rows, int64_t rowBytes, int64_t columns) {
+    return Tensor{
+        .data = static_cast<uint8_t*>(const_cast<void*>(data)), .rows = rows, .columns = columns, .rowBytes = rowBytes};
+  };
+  const auto outputs = [&](int threads) {
+    Poisoned<float> out(kTokens * kWidth);
+    const CachedTokens tokens{.positions = tensor(positions.data(), kTokens, 4, 1),
+                              .tables = tensor(tables.data(), kTokens, 4, 1),
+                              .blocks = tensor(blocks.data(), kBlocks, 4, 1),
+                              .pool = tensor(pool.data(), kBlocks, kKvHeads * kvHeadElements(kHeadSize) * 2,
+                                             kKvHeads * kvHeadElements(kHeadSize)),
+                              .layerOffset = 0,
+                              .headSize = kHeadSize,
+                              .kvHeads = kKvHeads};
+    const auto operation = makeAttention({.q = tensor(q.data(), kTokens, kWidth * 4, kWidth),
+                                          .out = tensor(out.data(), kTokens, kWidth * 4, kWidth),
+                                          .tokens = tokens,
+                                          .scale = 0.3f},
+                                         {kernels(), threads});
+    const Poisoned<uint8_t> shared(operation->work().shared), scratch(operation->work().perWorker);
+    operation->useShared(shared.data());
+    std::vector<int64_t> windows;  // their chunks
+    for (int pass = 0; pass < operation->passes(); ++pass) {
+      const int64_t chunks = operation->open(pass, kTokens);
+      if (pass % 2 == 0) windows.push_back(chunks);
+      std::vector<int32_t> order = permutation(random, static_cast<int>(chunks));
+      for (const int32_t chunk : order) operation->run(pass, chunk, scratch.data());
+    }
+    if (threads == 1) {
+      EXPECT_EQ(1u, windows.size()) << "whole";
+    } else {
+      EXPECT_LT(2u, windows.size());
+      windows.pop_back();  // the rest
+      for (const int64_t chunks : windows) EXPECT_GE(chunks, 2 * threads);
+    }
+    EXPECT_TRUE(out.intact() && shared.intact() && scratch.intact());
+    return std::vector<float>(out.begin(), out.end());
+  };
+  const auto whole = outputs(1);
+  for (const float value : whole) ASSERT_TRUE(std::isfinite(value));
+  for (const int threads : {2, 16, 40}) EXPECT_TRUE(sameBits(whole, outputs(threads))) << threads;
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, LongContext, ::testing::ValuesIn(isas()), isaOfTest);

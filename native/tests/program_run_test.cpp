@@ -259,11 +259,11 @@ TEST_F(ProgramRun, WhoAwaitsCanBeAborted) {
   ok(td_op_await(program_, tensorOf(program_, word, 1), 1));
   ok(td_program_finish(program_));
   const Flag flag(td_flag_create());
+  const auto start = Clock::now();
   std::thread other([&] {
     std::this_thread::sleep_for(milliseconds(20));
     ok(td_flag_set(flag));
   });
-  const auto start = Clock::now();
   EXPECT_EQ(-TD_ABORTED, run(flag));
   EXPECT_GE(elapsedMillis(start), 20);
   EXPECT_LT(elapsedMillis(start), 1000);

@@ -103,7 +103,7 @@ inline ::testing::Message caseOf(uint64_t round) {
 inline const std::vector<td_isa>& isas() {
   static const std::vector<td_isa> all = [] {
     std::vector<td_isa> found;
-    for (const td_isa isa : {TD_ISA_SCALAR, TD_ISA_AVX2, TD_ISA_AVX512}) {
+    for (const td_isa isa : {TD_ISA_SCALAR, TD_ISA_AVX2, TD_ISA_AVX512, TD_ISA_AMX}) {
       try {
         kernelsFor(isa);
         found.push_back(isa);

@@ -1,5 +1,5 @@
 // Topologies that this machine does not have, read from folders like the kernel's; how threads and work are cut by
-// them; and the placing of memory, as far as one node can show it.
+// them.
 #include "core/topology.h"
 
 #include <unistd.h>
@@ -8,8 +8,8 @@
 #include <fstream>
 #include <numeric>
 
-#include "core/memory.h"
 #include "core/thread_pool.h"
+#include "made_up_topology.h"
 #include "testing.h"
 
 namespace td::testing {
@@ -160,16 +160,6 @@ TEST(TopologyRead, ThisMachine) {
   for (const NumaNode& node : topology.nodes) EXPECT_FALSE(node.cpus.empty());
 }
 
-Topology withCpus(const std::vector<int>& counts) {
-  Topology topology;
-  int cpu = 0;
-  for (size_t node = 0; node < counts.size(); ++node) {
-    topology.nodes.push_back({static_cast<int>(node), Cpus(static_cast<size_t>(counts[node]))});
-    for (int& of : topology.nodes.back().cpus) of = cpu++;
-  }
-  return topology;
-}
-
 std::vector<int> threadsOf(const NodeShares& shares) {
   std::vector<int> threads;
   for (int node = 0; node < shares.nodes(); ++node) threads.push_back(shares.threads(node));
@@ -225,20 +215,6 @@ TEST(Shares, PartsAreTheWholeInOrderAndInProportion) {
     }
     ASSERT_EQ(items, next);
   }
-}
-
-TEST(Placement, IsAdviceThatChangesNoByte) {
-  const Memory memory(size_t{5} << 20);
-  const NodeShares two(withCpus({1, 1}), 2);  // its second node does not exist here: refused, and no harm
-  placeParts(two, memory.data(), 1000, 5000);
-  placeParts(NodeShares(withCpus({2}), 2), nullptr, 1000, 5000);  // one node: the range is not even looked at
-  const int here = Topology::read().nodes.empty() ? 0 : Topology::read().nodes[0].id;
-  // Container runtimes commonly forbid the call.
-  if (!placeOnNode(memory.data() + 100, memory.size() - 200, here)) GTEST_SKIP() << "the system refuses mbind";
-  for (size_t i = 0; i < memory.size(); i += 4096) ASSERT_EQ(0, memory.data()[i]);
-  EXPECT_FALSE(placeOnNode(memory.data(), 0, here));
-  EXPECT_FALSE(placeOnNode(memory.data(), memory.size(), -1));
-  EXPECT_FALSE(placeOnNode(memory.data(), memory.size(), 100'000));
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
       names = "--isa",
       paramLabel = "NAME",
       description =
-          "Instruction set of the kernels: scalar, avx2, avx512. Default: the best one here.")
+          "Instruction set of the kernels: scalar, avx2, avx512, amx. Default: the best one here.")
   private Optional<String> isa = Optional.empty();
 
   @Option(names = "--json", description = "Print a JSON document.")

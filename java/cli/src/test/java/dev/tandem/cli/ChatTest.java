@@ -70,7 +70,14 @@ class ChatTest {
       String text, Generation.Reason reason, boolean filled, boolean leaves) {
     Generation generation =
         new Generation(
-            reason, Optional.empty(), 30, 12, 5, Duration.ofMillis(100), Duration.ofMillis(200));
+            reason,
+            Optional.empty(),
+            30,
+            12,
+            5,
+            Duration.ZERO,
+            Duration.ofMillis(100),
+            Duration.ofMillis(200));
     return new ChatAnswer(text, generation, filled, leaves);
   }
 

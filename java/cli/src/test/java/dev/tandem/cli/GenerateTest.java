@@ -42,7 +42,7 @@ class GenerateTest {
   private static final String PROMPT = "Once upon a time";
   private static final int EOS = 1345;
   private static final String HEADLINE =
-      "Tandem Stories \\(3\\.50 M parameters\\) on cpu (scalar|avx2|avx512), \\d+ threads?;"
+      "Tandem Stories \\(3\\.50 M parameters\\) on cpu (scalar|avx2|avx512|amx), \\d+ threads?;"
           + " context 256 tokens; memory at most [\\d.]+ MiB; seed -?\\d+\n";
   private static final String STATISTICS =
       "load [\\d.]+ s \\| prompt 5 tokens, [\\d.]+ tokens/s, first token after [\\d.]+ s \\|"
@@ -467,7 +467,7 @@ class GenerateTest {
     assertEquals(256, json.get("context").intValue());
     assertEquals("cpu", json.get("device").textValue());
     assertEquals(1, json.get("threads").intValue());
-    assertTrue(json.get("instruction_set").textValue().matches("scalar|avx2|avx512"));
+    assertTrue(json.get("instruction_set").textValue().matches("scalar|avx2|avx512|amx"));
     assertTrue(json.get("memory_bytes").longValue() > 7_000_000);
     for (String time :
         new String[] {

@@ -122,6 +122,19 @@ public final class Engine implements AutoCloseable {
     }
   }
 
+  /**
+   * What a model would take of memory with these options; nothing is loaded.
+   *
+   * @throws EngineException if the context is not possible at all
+   */
+  public static MemoryNeed memoryNeed(Model model, EngineOptions options) {
+    try (Device device = Device.open(options.device());
+        WeightStore weights =
+            new WeightStore(model.file(), model.graph(), options.weights(), options.fastF16())) {
+      return memoryNeed(model, options, OptionalLong.empty(), device, weights);
+    }
+  }
+
   /** What may be allocated: what the machine has left, within the device's own limit. */
   private static OptionalLong within(OptionalLong available, EngineOptions options) {
     long limit = options.device().memoryLimitBytes();

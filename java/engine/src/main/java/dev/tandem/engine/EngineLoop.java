@@ -36,6 +36,12 @@ final class EngineLoop {
   private volatile boolean called; // somebody left an order, or changed what can run
   private volatile boolean closing;
 
+  // How busy it is, for others to read.
+  private volatile int running;
+  private volatile int waiting;
+  private volatile int lastStep;
+  private volatile int blocksUsed;
+
   EngineLoop(Engine engine) {
     this.engine = engine;
     int stepTokens = engine.step().capacity().tokens();
@@ -75,6 +81,16 @@ final class EngineLoop {
     call();
   }
 
+  /** How busy it is. */
+  EngineLoad load() {
+    return new EngineLoad(running, waiting, lastStep, engine.cache().blocks(), blocksUsed);
+  }
+
+  /** What ended the thread, if it did not end by {@link #close}. */
+  synchronized Optional<Throwable> defect() {
+    return defect;
+  }
+
   /** Gives back what a context has in the cache; no generation of it is under way. */
   void forget(Context context) {
     CompletableFuture<Void> done = new CompletableFuture<>();
@@ -86,6 +102,7 @@ final class EngineLoop {
         try {
           scheduler.forget(context);
           context.ids().clear();
+          tellLoad();
         } finally {
           done.complete(null);
         }
@@ -156,7 +173,10 @@ final class EngineLoop {
         called = false; // before looking: who calls from now on is not missed
         takeOrders();
         endCancelled();
-        if (scheduler.plan()) {
+        boolean some = scheduler.plan();
+        lastStep = scheduler.members();
+        tellLoad();
+        if (some) {
           step();
         } else {
           awaitCall();
@@ -170,6 +190,24 @@ final class EngineLoop {
       }
       finish(Optional.of(e));
     }
+  }
+
+  private void tellLoad() {
+    running = scheduler.running();
+    waiting = scheduler.waiting();
+    blocksUsed = engine.cache().blocks() - engine.cache().freeBlocks();
+  }
+
+  /**
+   * A run is about to tell its end: what it does not leave to its session's next one is free by
+   * then.
+   */
+  void ending(Run run) {
+    scheduler.end(run);
+    if (run.isOnly()) {
+      scheduler.forget(run.context());
+    }
+    tellLoad();
   }
 
   private void awaitCall() {
@@ -188,7 +226,6 @@ final class EngineLoop {
       }
     }
     for (Run run : scheduler.requests()) {
-      scheduler.end(run);
       if (defect.isPresent()) {
         run.fail(new IllegalStateException("the engine has stopped", defect.get()));
       } else {
@@ -224,14 +261,9 @@ final class EngineLoop {
     someCancelled = false; // before looking, as above
     for (Run run : scheduler.requests()) {
       if (run.isCancelled()) {
-        end(run, Generation.Reason.CANCELLED);
+        run.end(Generation.Reason.CANCELLED);
       }
     }
-  }
-
-  private void end(Run run, Generation.Reason reason) {
-    scheduler.end(run);
-    run.end(reason);
   }
 
   private void step() {
@@ -271,7 +303,7 @@ final class EngineLoop {
           sampled[i] = run.sampler().sample(engine.step(), outputs[i]);
           pending |= sampled[i] == Sampler.PENDING;
         } catch (RuntimeException e) {
-          fail(run, e);
+          run.fail(e);
         }
       }
     }
@@ -287,7 +319,7 @@ final class EngineLoop {
       for (int i = 0; i < scheduler.members(); i++) {
         Run run = scheduler.member(i);
         if (run.context().pending() == 0 && sampled[i] == Sampler.PENDING) {
-          fail(run, e);
+          run.fail(e);
         }
       }
     }
@@ -325,6 +357,7 @@ final class EngineLoop {
     abort.clear();
     for (int i = 0; i < scheduler.members(); i++) {
       Run run = scheduler.member(i);
+      run.stepBegins();
       run.setStoppable(stoppable);
       if (stoppable && run.isCancelled()) {
         abort.set(); // cancelled while nobody looked
@@ -344,13 +377,8 @@ final class EngineLoop {
 
   private void failed(RuntimeException failure) {
     if (scheduler.failed()) {
-      fail(scheduler.member(0), failure);
+      scheduler.member(0).fail(failure);
     }
-  }
-
-  private void fail(Run run, RuntimeException failure) {
-    scheduler.end(run);
-    run.fail(failure);
   }
 
   private void deliver(int member) {
@@ -373,9 +401,6 @@ final class EngineLoop {
       run.sampled(token, count, engine.step(), outputs[member]);
     } catch (RuntimeException e) {
       run.fail(e);
-    }
-    if (run.hasEnded()) {
-      scheduler.end(run);
     }
   }
 }

@@ -11,6 +11,8 @@ import java.util.Optional;
  * @param cachedTokens tokens of the context that were in the cache already
  * @param promptTokens tokens read before the first was sampled, those in the cache not counted
  * @param generatedTokens tokens announced to the listener
+ * @param queued from the call until its first step began: waiting for room, and for the step that
+ *     ran meanwhile
  * @param firstToken from the call to the first sampled token: waiting, and reading the prompt
  * @param decode time to generate, from the first sampled token on
  */
@@ -20,6 +22,7 @@ public record Generation(
     int cachedTokens,
     int promptTokens,
     int generatedTokens,
+    Duration queued,
     Duration firstToken,
     Duration decode) {
 

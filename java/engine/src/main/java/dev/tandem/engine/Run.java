@@ -9,6 +9,7 @@ import dev.tandem.text.TextStream;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.Vocabulary;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * One generation under way, as the engine's thread sees it: takes the tokens that were read and
@@ -19,6 +20,8 @@ final class Run extends Request {
   private static final int UNKNOWN = -1;
 
   private final TokenChannel channel;
+  private final boolean only;
+  private final Consumer<Run> ending;
   private final GenerationOptions options;
   private final int contextTokens;
   private final int keep;
@@ -29,6 +32,7 @@ final class Run extends Request {
   private final TextStream text;
   private TokenChannel.Event event; // being filled in
   private int generated;
+  private long beganNanos;
   private long firstNanos;
   private boolean ended;
 
@@ -40,18 +44,25 @@ final class Run extends Request {
   /**
    * A generation of what follows the first {@code keep} tokens of a context and a prompt.
    *
+   * @param only nothing follows it in its context, which is given back with its end
    * @param engine is only asked for its sizes
+   * @param ending called on the engine's thread, before its end is told
    */
   Run(
       Context context,
       int keep,
       int[] prompt,
       GenerationOptions options,
+      int priority,
+      boolean only,
       Engine engine,
       Tokenizer tokenizer,
-      TokenChannel channel) {
-    super(context, options.maxTokens());
+      TokenChannel channel,
+      Consumer<Run> ending) {
+    super(context, options.maxTokens(), priority);
     this.channel = channel;
+    this.only = only;
+    this.ending = ending;
     this.options = options;
     contextTokens = engine.kvTokens();
     this.keep = keep;
@@ -69,6 +80,11 @@ final class Run extends Request {
   /** Tokens of the context that stay, before the prompt. */
   int keep() {
     return keep;
+  }
+
+  /** Whether nothing follows it in its context. */
+  boolean isOnly() {
+    return only;
   }
 
   int[] prompt() {
@@ -121,6 +137,13 @@ final class Run extends Request {
     int looked = options.sampling().penalties().lastTokens();
     for (int i = Math.max(0, size - looked); i < size; i++) {
       sampler.accept(context().ids().get(i));
+    }
+  }
+
+  /** It is in the step that runs next. */
+  void stepBegins() {
+    if (beganNanos == 0) {
+      beganNanos = System.nanoTime();
     }
   }
 
@@ -177,6 +200,7 @@ final class Run extends Request {
   }
 
   void end(Generation.Reason reason) {
+    ending.accept(this);
     event = channel.next(TokenChannel.Kind.END, 0);
     text.finish();
     boolean stopped = stops.found().isPresent(); // the end may complete a stop string
@@ -188,6 +212,7 @@ final class Run extends Request {
                 stopped ? Generation.Reason.STOP : reason,
                 stops.found(),
                 generated,
+                beganNanos == 0 ? now : beganNanos,
                 firstNanos == 0 ? now : firstNanos,
                 now));
     ended = true;
@@ -199,6 +224,7 @@ final class Run extends Request {
     if (ended) {
       return;
     }
+    ending.accept(this);
     event = channel.next(TokenChannel.Kind.END, 0);
     event.failure = Optional.of(failure);
     ended = true;

@@ -29,6 +29,8 @@ public final class Session implements AutoCloseable {
 
   private final TandemModel model;
   private final EngineLoop loop;
+  private final int priority;
+  private final boolean once;
   private final Context context = new Context();
   private final ReentrantLock turn = new ReentrantLock(true);
   // Tokens of the context that the text has: what was generated but not heard is not part of it.
@@ -36,9 +38,16 @@ public final class Session implements AutoCloseable {
   private volatile Optional<Run> current = Optional.empty();
   private volatile boolean closed;
 
-  Session(TandemModel model, EngineLoop loop) {
+  /**
+   * @param priority of its generations: higher goes first among those that wait
+   * @param once only one will come: at its end it gives back the context, and nobody needs to close
+   *     the session
+   */
+  Session(TandemModel model, EngineLoop loop, int priority, boolean once) {
     this.model = model;
     this.loop = loop;
+    this.priority = priority;
+    this.once = once;
   }
 
   /**
@@ -158,7 +167,18 @@ public final class Session implements AutoCloseable {
     try {
       requireFitting(keep, prompt);
       TokenChannel channel = new TokenChannel(loop::call);
-      Run run = new Run(context, keep, prompt, options, model.engine(), model.tokenizer(), channel);
+      Run run =
+          new Run(
+              context,
+              keep,
+              prompt,
+              options,
+              priority,
+              once,
+              model.engine(),
+              model.tokenizer(),
+              channel,
+              loop::ending);
       current = Optional.of(run);
       if (closed) { // after telling what is to be cancelled: close() says so and then cancels
         throw new IllegalStateException("the session is closed");
@@ -342,6 +362,7 @@ public final class Session implements AutoCloseable {
           run.cachedBefore(),
           Math.max(0, position - run.cachedBefore()),
           generated,
+          Duration.ofNanos(result.beganNanos() - started),
           Duration.ofNanos(result.firstNanos() - started),
           Duration.ofNanos(
               Math.max(0, (heardAll ? result.endNanos() : heardNanos) - result.firstNanos())));

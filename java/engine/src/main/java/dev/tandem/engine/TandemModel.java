@@ -5,6 +5,7 @@ import dev.tandem.model.Model;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.LoggerFactory;
 
@@ -113,7 +114,43 @@ public final class TandemModel implements AutoCloseable {
 
   /** A new session with nothing in its context. */
   public Session newSession() {
-    return new Session(this, loop);
+    return newSession(0);
+  }
+
+  /**
+   * A new session with nothing in its context.
+   *
+   * @param priority of its generations: of those who wait for room, the highest goes first; others
+   *     have 0
+   */
+  public Session newSession(int priority) {
+    return new Session(this, loop, priority, false);
+  }
+
+  /**
+   * Generates what follows a text, without a session: when this returns or throws, nothing is left
+   * of it in the cache. Interrupting the thread ends it. Else like {@link Session#generate(int[],
+   * GenerationOptions, GenerationListener)}.
+   *
+   * @param text token ids, BOS included where the model wants it; at least one
+   * @param priority of those who wait for room, the highest goes first; others have 0
+   * @throws EngineException if the text does not fit into the context
+   * @throws dev.tandem.runtime.RuntimeFailure if the device fails, or the logits are not finite
+   * @throws IllegalStateException if the model is closed, or its engine has stopped
+   */
+  public Generation generate(
+      int[] text, GenerationOptions options, int priority, GenerationListener listener) {
+    return new Session(this, loop, priority, true).generate(text, options, listener);
+  }
+
+  /** How busy it is; for any thread, at any time, also once it is closed. */
+  public EngineLoad load() {
+    return loop.load();
+  }
+
+  /** What has stopped the engine, if a defect or a want of memory did: it generates no more. */
+  public Optional<Throwable> defect() {
+    return loop.defect();
   }
 
   /** Ends all generations, and gives back all memory. */

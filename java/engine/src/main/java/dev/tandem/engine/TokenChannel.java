@@ -54,13 +54,15 @@ final class TokenChannel {
    * How a generation ended, as the engine's thread knows it.
    *
    * @param generated tokens, heard or not
-   * @param firstNanos when the first token was sampled (System.nanoTime); else the end
+   * @param beganNanos when its first step began (System.nanoTime); else the end
+   * @param firstNanos when the first token was sampled; else the end
    * @param endNanos when it ended
    */
   record Result(
       Generation.Reason reason,
       Optional<String> stop,
       int generated,
+      long beganNanos,
       long firstNanos,
       long endNanos) {}
 

@@ -23,7 +23,7 @@ final class Runs {
 
   /** The instruction sets that this machine has, the plainest first. */
   static List<String> instructionSets() {
-    return Stream.of("scalar", "avx2", "avx512").filter(Runs::hasInstructionSet).toList();
+    return Stream.of("scalar", "avx2", "avx512", "amx").filter(Runs::hasInstructionSet).toList();
   }
 
   private static boolean hasInstructionSet(String name) {

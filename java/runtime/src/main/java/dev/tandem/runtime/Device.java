@@ -39,6 +39,7 @@ public final class Device implements AutoCloseable {
   /** The instruction set of the kernels: {@code avx512}. */
   public String instructionSet() {
     return switch ((int) property(Native.TD_PROPERTY_ISA)) {
+      case Native.TD_ISA_AMX -> "amx";
       case Native.TD_ISA_AVX512 -> "avx512";
       case Native.TD_ISA_AVX2 -> "avx2";
       default -> "scalar";

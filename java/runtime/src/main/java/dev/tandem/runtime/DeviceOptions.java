@@ -4,7 +4,8 @@ package dev.tandem.runtime;
  * How to open a device.
  *
  * @param name {@code cpu}
- * @param instructionSet {@code scalar}, {@code avx2}, {@code avx512}; empty = the machine's best
+ * @param instructionSet {@code scalar}, {@code avx2}, {@code avx512}, {@code amx}; empty = the
+ *     machine's best, AMX left out
  * @param threads threads that compute, the caller of a run included
  * @param memoryLimitBytes what buffers may take; 0 = no limit
  */

@@ -5,21 +5,29 @@ public abstract class Request {
 
   private final Context context;
   private final int mostTokens;
+  private final int priority;
   private long longest;
 
   /**
    * A request that reads what is pending of a context and generates up to so many tokens.
    *
    * @param mostTokens may be more than there will be room for
+   * @param priority higher goes first among those that wait
    */
-  protected Request(Context context, int mostTokens) {
+  protected Request(Context context, int mostTokens, int priority) {
     this.context = context;
     this.mostTokens = mostTokens;
+    this.priority = priority;
   }
 
   /** Its text. */
   public final Context context() {
     return context;
+  }
+
+  /** Higher goes first among those that wait. */
+  public final int priority() {
+    return priority;
   }
 
   /** The context has all tokens that are to be read. */

@@ -8,7 +8,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Decides what the next step computes: continuous batching, first come first served.
+ * Decides what the next step computes: continuous batching; of those who wait, the highest priority
+ * first, and among equals who came first.
  *
  * <p>A request waits until the cache has room for all that it may come to need, so that it never
  * stops half way; room is made by taking away the caches of texts that rest, those first that
@@ -37,7 +38,7 @@ public final class Scheduler<R extends Request> {
   private final KvCache cache;
   private final Limits limits;
   private final StepTimes times = new StepTimes();
-  private final List<R> waiting = new ArrayList<>(); // longest first
+  private final List<R> waiting = new ArrayList<>(); // highest priority first, then longest
   private final List<R> running = new ArrayList<>(); // longest first
   private final Set<Context> resting = new LinkedHashSet<>(); // with a cache; longest first
   private final List<R> suspects = new ArrayList<>(); // one of them made a step fail
@@ -57,7 +58,11 @@ public final class Scheduler<R extends Request> {
   /** Takes a request; its context has something pending, and fits into the cache alone. */
   public void submit(R request) {
     request.submitted();
-    waiting.add(request);
+    int place = waiting.size();
+    while (place > 0 && waiting.get(place - 1).priority() < request.priority()) {
+      place--;
+    }
+    waiting.add(place, request);
     if (resting.remove(request.context())) {
       resting.add(request.context()); // the last to be taken away
     }
@@ -125,6 +130,16 @@ public final class Scheduler<R extends Request> {
     return false;
   }
 
+  /** How many requests run: they have the room that they may come to need. */
+  public int running() {
+    return running.size();
+  }
+
+  /** How many requests wait for room. */
+  public int waiting() {
+    return waiting.size();
+  }
+
   /** Requests that were submitted and have not ended. */
   public List<R> requests() {
     List<R> all = new ArrayList<>(running);
@@ -137,7 +152,7 @@ public final class Scheduler<R extends Request> {
       R next = waiting.get(i);
       if (running.size() == limits.running() || !makeRoom(next)) {
         if (!setAside()) {
-          return; // nobody overtakes
+          return; // nobody overtakes, or what needs much room would wait for ever
         }
       } else {
         waiting.remove(i);
@@ -164,7 +179,7 @@ public final class Scheduler<R extends Request> {
       if (!request.isReady()) {
         running.remove(i);
         suspects.remove(request);
-        waiting.addFirst(request);
+        waitAgain(request);
         if (request.context().sequence().blockCount() > 0) {
           resting.add(request.context());
         }
@@ -172,6 +187,15 @@ public final class Scheduler<R extends Request> {
       }
     }
     return false;
+  }
+
+  /** Before its equals: it was there before them. */
+  private void waitAgain(R request) {
+    int place = 0;
+    while (place < waiting.size() && waiting.get(place).priority() > request.priority()) {
+      place++;
+    }
+    waiting.add(place, request);
   }
 
   /** Takes away caches until there is room for a request; none if that would not suffice. */

@@ -22,8 +22,8 @@ class SchedulerTest {
     private int generated;
     private boolean ready = true;
 
-    Text(String name, Context context, int prompt, int tokens) {
-      super(context, tokens);
+    Text(String name, Context context, int prompt, int tokens, int priority) {
+      super(context, tokens, priority);
       this.name = name;
       this.tokens = tokens;
       for (int i = 0; i < prompt; i++) {
@@ -58,7 +58,11 @@ class SchedulerTest {
     }
 
     Text submit(String name, Context context, int prompt, int tokens) {
-      Text text = new Text(name, context, prompt, tokens);
+      return submit(name, context, prompt, tokens, 0);
+    }
+
+    Text submit(String name, Context context, int prompt, int tokens, int priority) {
+      Text text = new Text(name, context, prompt, tokens, priority);
       open.add(text);
       scheduler.submit(text);
       return text;
@@ -182,6 +186,55 @@ class SchedulerTest {
   }
 
   @Test
+  void ofThoseWhoWaitTheHighestPriorityGoesFirstAndAmongEqualsWhoCameFirst() {
+    submit("running", 200, 50); // 16 blocks
+    step(MILLI);
+    submit("low", 200, 50, -1);
+    submit("usual 1", 200, 50, 0);
+    submit("high 1", 200, 50, 5);
+    submit("usual 2", 200, 50, 0);
+    submit("high 2", 200, 50, 5);
+    submit("highest", 200, 50, Integer.MAX_VALUE);
+    submit("lowest", 200, 50, Integer.MIN_VALUE);
+    assertEquals(7, scheduler.waiting());
+    assertEquals(1, scheduler.running());
+    finish();
+    assertEquals(
+        List.of("running", "highest", "high 1", "high 2", "usual 1", "usual 2", "low", "lowest"),
+        ended);
+  }
+
+  /** A high priority waits for room as others do, and those below it do not slip through. */
+  @Test
+  void nobodyOvertakesAHigherPriority() {
+    submit("a", 100, 50, 0); // 10 blocks
+    step(MILLI);
+    submit("small", 10, 1, 0); // 1 block: would fit
+    submit("large", 100, 20, 1); // 8 blocks: not now
+    while (ended.isEmpty()) {
+      assertTrue(step(MILLI).matches("a:\\d+"));
+    }
+    assertEquals("large:32", step(MILLI));
+    finish();
+    assertEquals(List.of("a", "small", "large"), ended);
+  }
+
+  /** Who is set aside comes again before its equals, after those above it. */
+  @Test
+  void setAsideKeepsItsPlaceAmongItsEquals() {
+    Text a = submit("a", 100, 100, 0); // 13 blocks
+    step(MILLI);
+    a.ready = false;
+    submit("high", 200, 20, 1);
+    assertEquals("high:32", step(MILLI));
+    submit("b", 100, 100, 0);
+    submit("higher", 200, 20, 2);
+    a.ready = true;
+    finish();
+    assertEquals(List.of("high", "higher", "a", "b"), ended);
+  }
+
+  @Test
   void restingTextsLoseTheirCacheToThoseWhoNeedItTheOldestFirst() {
     Text a = submit("a", 48, 1);
     finish();
@@ -277,7 +330,8 @@ class SchedulerTest {
           Context context = resting(contexts, all.open, random);
           int room = all.most - context.ids().size();
           if (room > 0) {
-            all.submit("t", context, 1 + random.nextInt(room), random.nextInt(50));
+            int priority = random.nextInt(3) - 1;
+            all.submit("t", context, 1 + random.nextInt(room), random.nextInt(50), priority);
           }
         }
         for (Text text : all.open) {
@@ -315,6 +369,10 @@ class SchedulerTest {
 
   private Text submit(String name, int prompt, int tokens) {
     return simulation.submit(name, prompt, tokens);
+  }
+
+  private Text submit(String name, int prompt, int tokens, int priority) {
+    return simulation.submit(name, new Context(), prompt, tokens, priority);
   }
 
   private void finish() {

@@ -5,6 +5,7 @@ import dev.tandem.engine.GenerationListener;
 import dev.tandem.engine.GenerationOptions;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
+import java.util.Optional;
 
 /**
  * What generates: a loaded model, or for measuring the protocols, something that answers at once.
@@ -31,6 +32,11 @@ public interface Backend extends AutoCloseable {
 
   /** How busy it is. */
   BackendLoad load();
+
+  /** What has stopped it for good, if something has: it generates no more. */
+  default Optional<String> failure() {
+    return Optional.empty();
+  }
 
   @Override
   void close();

@@ -1,19 +1,14 @@
 package dev.tandem.server.request;
 
-import dev.tandem.engine.Generation;
-import dev.tandem.engine.GenerationListener;
-import dev.tandem.engine.GenerationOptions;
-import dev.tandem.engine.sample.TokenProbabilities;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,12 +27,24 @@ public final class Desk implements AutoCloseable {
     FAILED
   }
 
+  /** The order's id in log lines ({@link org.slf4j.MDC}). */
+  public static final String LOG_REQUEST = "request";
+
+  /** Whose token it was, in log lines ({@link org.slf4j.MDC}). */
+  public static final String LOG_TENANT = "tenant";
+
   private static final Logger log = LoggerFactory.getLogger(Desk.class);
 
   private final DeskLimits limits;
   private final DeskObserver observer;
-  private final Set<Job> jobs = ConcurrentHashMap.newKeySet();
-  private final ScheduledExecutorService deadlines = deadlines();
+  private final ScheduledThreadPoolExecutor deadlines = deadlines();
+  private final LongAdder requests = new LongAdder();
+  private final LongAdder promptTokens = new LongAdder();
+  private final LongAdder generatedTokens = new LongAdder();
+  private final long openedNanos = System.nanoTime();
+  private final Set<Job> jobs = new HashSet<>(); // until all is said; guarded by this
+  private int places; // taken: fewer than jobs while the last words are said; guarded by this
+  private final List<Runnable> atDrain = new ArrayList<>(); // guarded by this
   private volatile State state = State.LOADING;
   private volatile String detail = "the model is being loaded";
   private volatile Optional<Backend> backend = Optional.empty();
@@ -47,7 +54,7 @@ public final class Desk implements AutoCloseable {
     this.observer = observer;
   }
 
-  private static ScheduledExecutorService deadlines() {
+  private static ScheduledThreadPoolExecutor deadlines() {
     ScheduledThreadPoolExecutor timer =
         new ScheduledThreadPoolExecutor(
             1, task -> Thread.ofPlatform().daemon().name("tandem-deadlines").unstarted(task));
@@ -59,23 +66,40 @@ public final class Desk implements AutoCloseable {
   public synchronized void open(Backend loaded) {
     if (state == State.LOADING) {
       backend = Optional.of(loaded);
-      state = State.READY;
       detail = "";
+      state = State.READY;
     }
   }
 
   /** The model cannot be loaded, or the engine has stopped. */
   public synchronized void fail(String why) {
-    state = State.FAILED;
     detail = why;
+    state = State.FAILED;
   }
 
   /** Refuses new orders from now on; those that were accepted go on. */
-  public synchronized void drain() {
-    if (state != State.FAILED) {
-      state = State.DRAINING;
-      detail = "the server is ending";
+  public void drain() {
+    List<Runnable> told;
+    synchronized (this) {
+      if (state != State.FAILED) {
+        detail = "the server is ending";
+        state = State.DRAINING;
+      }
+      told = List.copyOf(atDrain);
+      atDrain.clear();
     }
+    told.forEach(Runnable::run);
+  }
+
+  /** Has something done when the desk begins to drain; at once, if it does already. */
+  public void atDrain(Runnable action) {
+    synchronized (this) {
+      if (state != State.DRAINING) {
+        atDrain.add(action);
+        return;
+      }
+    }
+    action.run();
   }
 
   public State state() {
@@ -88,14 +112,27 @@ public final class Desk implements AutoCloseable {
   }
 
   /** Says how far loading is. */
-  public void progress(String text) {
+  public synchronized void progress(String text) {
     if (state == State.LOADING) {
       detail = text;
     }
   }
 
+  public DeskLimits limits() {
+    return limits;
+  }
+
+  /** What has been done so far. */
+  public DeskTotals totals() {
+    return new DeskTotals(
+        requests.sum(),
+        promptTokens.sum(),
+        generatedTokens.sum(),
+        Duration.ofNanos(System.nanoTime() - openedNanos));
+  }
+
   /** Orders that have not ended. */
-  public int unfinished() {
+  public synchronized int unfinished() {
     return jobs.size();
   }
 
@@ -125,97 +162,38 @@ public final class Desk implements AutoCloseable {
    * @throws Refusal if it is not accepted; then the reply hears nothing
    */
   public Ticket submit(Order order, Reply reply) {
+    long arrived = System.nanoTime();
     try {
-      return accept(order, reply);
+      return accept(order, reply, arrived);
     } catch (Refusal e) {
+      LogLines.about(
+          order.id(),
+          order.caller(),
+          () -> log.debug("refused: {}, {}", e.problem(), e.getMessage()));
       observer.refused(order, e);
       throw e;
     }
   }
 
-  private Ticket accept(Order order, Reply reply) {
-    long arrived = System.nanoTime();
+  private Ticket accept(Order order, Reply reply, long arrived) {
     Backend generator = ready();
-    Order checked = checked(order, generator.card());
-    Job job = new Job(checked, reply, generator, arrived);
-    synchronized (jobs) { // so that no two take the last place
-      if (jobs.size() >= limits.parallel() + limits.queue()) {
+    Order settled = OrderCheck.settled(order, generator.card(), limits);
+    Job job = new Job(this, settled, reply, generator, arrived);
+    synchronized (this) {
+      ready(); // it may have begun to drain meanwhile
+      if (places >= limits.parallel() + limits.queue()) {
         throw Refusal.of(
                 Problem.OVERLOADED,
                 "%d requests run or wait, which is all that this server takes (--parallel, --queue)"
-                    .formatted(jobs.size()))
+                    .formatted(places))
             .retryAfter(limits.retryAfter());
       }
+      job.start();
       jobs.add(job);
+      places++;
     }
-    observer.accepted(checked);
-    job.start();
+    requests.increment();
     return job;
-  }
-
-  /** The order with its number of tokens settled. */
-  private Order checked(Order order, ModelCard card) {
-    int prompt = order.prompt().length;
-    if (prompt == 0) {
-      throw Refusal.of(
-          Problem.INVALID_ARGUMENT, "prompt", "the prompt is empty: at least one token is needed");
-    }
-    if (prompt > limits.promptTokens()) {
-      throw Refusal.of(
-          Problem.CONTEXT_EXCEEDED,
-          "prompt",
-          "the prompt has %d tokens, and this server takes %d (--max-prompt-tokens)"
-              .formatted(prompt, limits.promptTokens()));
-    }
-    int room = card.contextTokens() - prompt;
-    if (room < 0 || order.maxTokens().orElse(0) > room) {
-      throw Refusal.of(
-          Problem.CONTEXT_EXCEEDED,
-          "max_tokens",
-          "the prompt has %d tokens and %d are to be generated: the context has room for %d (-c)"
-              .formatted(prompt, order.maxTokens().orElse(0), card.contextTokens()));
-    }
-    for (int id : order.prompt()) {
-      if (id < 0 || id >= card.vocabulary()) {
-        throw Refusal.of(
-            Problem.INVALID_ARGUMENT,
-            "prompt",
-            "token %d is not in the vocabulary: ids go from 0 to %d"
-                .formatted(id, card.vocabulary() - 1));
-      }
-    }
-    if (order.priority() > order.caller().highestPriority()) {
-      throw Refusal.of(
-          Problem.PERMISSION_DENIED,
-          "priority",
-          "priority %d is above %d, the highest that this token allows"
-              .formatted(order.priority(), order.caller().highestPriority()));
-    }
-    if (order.deadline().isNegative()) {
-      throw Refusal.of(Problem.DEADLINE_EXCEEDED, "deadline", "the deadline has passed already");
-    }
-    try {
-      order.options().sampling().requireFitting(card.vocabulary());
-    } catch (IllegalArgumentException e) {
-      throw Refusal.of(Problem.INVALID_ARGUMENT, e.getMessage());
-    }
-    GenerationOptions asked = order.options();
-    GenerationOptions options =
-        new GenerationOptions(
-            order.maxTokens().orElse(room),
-            asked.sampling(),
-            asked.ignoreEnd(),
-            asked.stop(),
-            asked.logProbabilities());
-    return new Order(
-        order.id(),
-        order.caller(),
-        order.prompt(),
-        options,
-        order.maxTokens(),
-        order.priority(),
-        order.deadline(),
-        order.protocol());
   }
 
   /**
@@ -223,13 +201,14 @@ public final class Desk implements AutoCloseable {
    *
    * @return whether they have, within that time
    */
-  public boolean awaitIdle(Duration most) throws InterruptedException {
+  public synchronized boolean awaitIdle(Duration most) throws InterruptedException {
     long end = System.nanoTime() + most.toNanos();
     while (!jobs.isEmpty()) {
-      if (System.nanoTime() - end >= 0) {
+      long left = end - System.nanoTime();
+      if (left <= 0) {
         return false;
       }
-      Thread.sleep(10);
+      TimeUnit.NANOSECONDS.timedWait(this, left);
     }
     return true;
   }
@@ -238,127 +217,36 @@ public final class Desk implements AutoCloseable {
   @Override
   public void close() {
     drain();
-    jobs.forEach(Job::cancel);
+    List<Job> unfinished;
+    synchronized (this) {
+      unfinished = List.copyOf(jobs);
+    }
+    unfinished.forEach(Job::cancel);
     deadlines.shutdownNow();
   }
 
-  /** One order on its way. */
-  private final class Job implements Ticket, GenerationListener {
-    private final Order order;
-    private final Reply reply;
-    private final Backend generator;
-    private final long arrived;
-    private final Thread thread;
-    private volatile boolean pastDeadline;
-    private boolean ended; // guarded by this: no interrupt comes after it
+  // ---- for jobs ----
 
-    // The token that is being told; text behind the last one is the rest.
-    private int token;
-    private Optional<TokenProbabilities> probabilities = Optional.empty();
-    private byte[] text = new byte[64];
-    private int textLength;
+  DeskObserver observer() {
+    return observer;
+  }
 
-    Job(Order order, Reply reply, Backend generator, long arrived) {
-      this.order = order;
-      this.reply = reply;
-      this.generator = generator;
-      this.arrived = arrived;
-      thread = Thread.ofVirtual().name("request " + order.id()).unstarted(this::run);
-    }
+  ScheduledThreadPoolExecutor timer() {
+    return deadlines;
+  }
 
-    void start() {
-      thread.start();
-    }
+  /** A job has generated what it will: another one may come, whatever its peer is told yet. */
+  synchronized void leave(Job job, int prompt, int generated) {
+    places--;
+    promptTokens.add(prompt);
+    generatedTokens.add(generated);
+  }
 
-    @Override
-    public synchronized void cancel() {
-      if (!ended) {
-        thread.interrupt();
-      }
-    }
-
-    private void expire() {
-      pastDeadline = true;
-      cancel();
-    }
-
-    private void run() {
-      Optional<ScheduledFuture<?>> deadline = Optional.empty();
-      try {
-        if (!order.deadline().isZero()) {
-          deadline =
-              Optional.of(
-                  deadlines.schedule(
-                      this::expire, order.deadline().toNanos(), TimeUnit.NANOSECONDS));
-        }
-        reply.started();
-        Generation generation =
-            generator.generate(order.prompt(), order.options(), order.priority(), this);
-        end();
-        if (pastDeadline) {
-          throw Refusal.of(Problem.DEADLINE_EXCEEDED, "the deadline has passed");
-        }
-        finish(generation);
-      } catch (Refusal e) {
-        fail(e);
-      } catch (RuntimeException e) {
-        log.error("request {}: the generation failed", order.id(), e);
-        fail(Refusal.of(Problem.INTERNAL, "the generation failed: " + e.getMessage()));
-      } finally {
-        deadline.ifPresent(timer -> timer.cancel(false));
-        jobs.remove(this);
-      }
-    }
-
-    /** The thread is not interrupted from here on: what is left is to say so. */
-    private synchronized void end() {
-      ended = true;
-      Thread.interrupted();
-    }
-
-    private void fail(Refusal refusal) {
-      end();
-      observer.failed(order, refusal);
-      reply.failed(refusal);
-    }
-
-    private void finish(Generation generation) {
-      Outcome outcome =
-          new Outcome(
-              generation,
-              new String(text, 0, textLength, StandardCharsets.UTF_8),
-              order.prompt().length,
-              Duration.ZERO,
-              generation.firstToken(),
-              Duration.ofNanos(System.nanoTime() - arrived));
-      observer.finished(order, outcome);
-      reply.finished(outcome);
-    }
-
-    @Override
-    public void token(int id) {
-      token = id;
-    }
-
-    @Override
-    public void probabilities(TokenProbabilities likely) {
-      probabilities = Optional.of(likely);
-    }
-
-    @Override
-    public void text(byte[] utf8, int offset, int length) {
-      if (text.length < textLength + length) {
-        text = Arrays.copyOf(text, Math.max(2 * text.length, textLength + length));
-      }
-      System.arraycopy(utf8, offset, text, textLength, length);
-      textLength += length;
-    }
-
-    @Override
-    public void tokenComplete() {
-      reply.token(token, text, textLength, probabilities);
-      textLength = 0;
-      probabilities = Optional.empty();
+  /** A job has said all. */
+  synchronized void gone(Job job) {
+    jobs.remove(job);
+    if (jobs.isEmpty()) {
+      notifyAll();
     }
   }
 }

@@ -1,14 +1,16 @@
 package dev.tandem.server.request;
 
+import dev.tandem.engine.EngineLoad;
 import dev.tandem.engine.Generation;
 import dev.tandem.engine.GenerationListener;
 import dev.tandem.engine.GenerationOptions;
-import dev.tandem.engine.Session;
 import dev.tandem.engine.TandemModel;
+import dev.tandem.engine.kv.KvCache;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
+import java.util.Optional;
 
-/** A loaded model. Each order has a session of its own: nothing is left of it when it has ended. */
+/** A loaded model. Each order has a text of its own: nothing is left of it when it has ended. */
 public final class EngineBackend implements Backend {
 
   private final TandemModel model;
@@ -38,14 +40,23 @@ public final class EngineBackend implements Backend {
   @Override
   public Generation generate(
       int[] prompt, GenerationOptions options, int priority, GenerationListener listener) {
-    try (Session session = model.newSession()) {
-      return session.generate(prompt, options, listener);
-    }
+    return model.generate(prompt, options, priority, listener);
   }
 
   @Override
   public BackendLoad load() {
-    return new BackendLoad(0, 0, 0, model.engine().kvTokens(), 0);
+    EngineLoad load = model.load();
+    return new BackendLoad(
+        load.running(),
+        load.waiting(),
+        load.lastStep(),
+        (long) load.kvBlocks() * KvCache.BLOCK_TOKENS,
+        (long) load.kvBlocksUsed() * KvCache.BLOCK_TOKENS);
+  }
+
+  @Override
+  public Optional<String> failure() {
+    return model.defect().map(defect -> "the engine has stopped: " + defect);
   }
 
   @Override

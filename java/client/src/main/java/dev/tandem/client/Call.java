@@ -1,0 +1,157 @@
+package dev.tandem.client;
+
+import dev.tandem.protocol.v1.ClientMessage;
+import dev.tandem.protocol.v1.ErrorCode;
+import dev.tandem.protocol.v1.Finished;
+import dev.tandem.protocol.v1.ServerMessage;
+import io.netty.channel.EventLoop;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A request, from when it is asked until its last answer. All methods are for the client's own
+ * thread.
+ */
+abstract class Call {
+
+  private static final ServerMessage NEVER_SENT =
+      ServerMessage.newBuilder()
+          .setFinished(Finished.newBuilder().setReason(Finished.Reason.CANCELLED))
+          .build();
+
+  private final EventLoop loop;
+  private final ClientMessage request;
+  private final ClientOptions options;
+  private final Duration deadline;
+  private Optional<Connection> connection = Optional.empty();
+  private Optional<Future<?>> answerTimer = Optional.empty();
+  private Optional<Future<?>> deadlineTimer = Optional.empty();
+  private long id;
+  private boolean cancelled;
+  private boolean ended;
+
+  /**
+   * Not yet asked.
+   *
+   * @param request all but its id
+   * @param deadline from when it is begun; zero = none
+   */
+  Call(EventLoop loop, ClientOptions options, ClientMessage request, Duration deadline) {
+    this.loop = loop;
+    this.options = options;
+    this.request = request;
+    this.deadline = deadline;
+  }
+
+  /** An answer that is no failure. Returns whether it was the last. */
+  abstract boolean answered(ServerMessage message);
+
+  /** It has failed: no answer comes. */
+  abstract void failed(TandemException failure);
+
+  /** It has ended in the one way or the other. */
+  void ended() {}
+
+  /** From now on its deadline counts. */
+  final void begin() {
+    if (!deadline.isZero()) {
+      deadlineTimer =
+          Optional.of(
+              loop.schedule(
+                  () -> giveUp(deadlineExceeded()), deadline.toNanos(), TimeUnit.NANOSECONDS));
+    }
+  }
+
+  /** It is sent by this connection, as the request of this number. */
+  final ClientMessage sent(Connection by, long number) {
+    connection = Optional.of(by);
+    id = number;
+    expectAnswer();
+    return request.toBuilder().setRequestId(number).build();
+  }
+
+  /** Something came for it. */
+  final void receive(ServerMessage message) {
+    if (ended) {
+      return;
+    }
+    answerTimer.ifPresent(timer -> timer.cancel(false));
+    answerTimer = Optional.empty();
+    if (message.hasError()) {
+      fail(TandemException.of(message.getError()));
+    } else if (answered(message)) {
+      end();
+    }
+  }
+
+  /** Asks the server to end it; its last answer is still to come. */
+  final void cancel() {
+    if (ended || cancelled) {
+      return;
+    }
+    cancelled = true;
+    if (connection.isEmpty()) {
+      receive(NEVER_SENT);
+    } else {
+      connection.get().sendCancel(id);
+      expectAnswer();
+    }
+  }
+
+  final boolean hasEnded() {
+    return ended;
+  }
+
+  /** Ends it here, and at the server if it is there. */
+  final void giveUp(TandemException reason) {
+    if (!ended) {
+      connection.ifPresent(by -> by.sendCancel(id));
+      fail(reason);
+    }
+  }
+
+  /** Ends it with a failure. */
+  final void fail(TandemException failure) {
+    if (!ended) {
+      end();
+      failed(failure);
+    }
+  }
+
+  final Optional<Connection> connection() {
+    return connection;
+  }
+
+  private void end() {
+    ended = true;
+    answerTimer.ifPresent(timer -> timer.cancel(false));
+    deadlineTimer.ifPresent(timer -> timer.cancel(false));
+    connection.ifPresent(by -> by.forget(id));
+    ended();
+  }
+
+  private void expectAnswer() {
+    answerTimer.ifPresent(timer -> timer.cancel(false));
+    answerTimer =
+        Optional.of(
+            loop.schedule(
+                () -> giveUp(noAnswer()),
+                options.answerTimeout().toNanos(),
+                TimeUnit.NANOSECONDS));
+  }
+
+  private TandemException noAnswer() {
+    return TandemException.passing(
+        ErrorCode.DEADLINE_EXCEEDED,
+        "%s does not answer: nothing for %d ms"
+            .formatted(options.address(), options.answerTimeout().toMillis()));
+  }
+
+  private TandemException deadlineExceeded() {
+    return TandemException.passing(
+        ErrorCode.DEADLINE_EXCEEDED,
+        "the deadline of %d ms is over".formatted(deadline.toMillis()));
+  }
+}

@@ -1,0 +1,327 @@
+package dev.tandem.server;
+
+import dev.tandem.server.config.ConfigurationException;
+import dev.tandem.server.config.ServerOptions;
+import dev.tandem.server.request.Backend;
+import dev.tandem.server.request.Desk;
+import dev.tandem.server.request.DeskLimits;
+import dev.tandem.server.request.DeskObserver;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A running server: both ports, which are open from the start, and the model behind them, which is
+ * loaded meanwhile. Safe for use from many threads.
+ */
+public final class TandemServer implements AutoCloseable {
+
+  private static final Logger log = LoggerFactory.getLogger(TandemServer.class);
+
+  private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
+  private static final Duration CANCELLED =
+      Duration.ofSeconds(5); // a cancelled request ends sooner
+  private static final long STOP_SECONDS = 5;
+  private static final int BACKLOG = 1024;
+
+  private final ServerOptions options;
+  private final ScheduledExecutorService timer;
+  private final Desk desk;
+  private final EventLoopGroup loops;
+  private final CompletableFuture<Void> ready = new CompletableFuture<>();
+  private final Thread loader;
+  private final Channel rpc;
+  private final Channel http;
+  private volatile boolean closing;
+  private boolean closed; // guarded by this
+
+  /**
+   * Starts a server for the model that the options name; it may have to be loaded yet when this
+   * returns.
+   *
+   * @throws ConfigurationException if the options are not possible together
+   * @throws dev.tandem.server.security.SecurityFileException if tokens, key or certificate cannot
+   *     be used
+   * @throws ServerException if a port cannot be opened
+   */
+  public static TandemServer start(ServerOptions options) {
+    Path model =
+        options
+            .model()
+            .file()
+            .orElseThrow(
+                () -> new ConfigurationException("a model is missing: name one (--model)"));
+    return start(options, new ModelLoader(model, options, ""), new StartListener() {});
+  }
+
+  /**
+   * The same for anything that generates.
+   *
+   * @param listener hears how it goes
+   */
+  public static TandemServer start(
+      ServerOptions options, BackendLoader backend, StartListener listener) {
+    ScheduledExecutorService timer =
+        Executors.newSingleThreadScheduledExecutor(new DefaultThreadFactory("tandem-watch", true));
+    try {
+      Access access = Access.of(options, timer);
+      TandemServer server = new TandemServer(options, access, timer, backend, listener);
+      listener.listening(server);
+      server.loader.start();
+      return server;
+    } catch (RuntimeException | Error e) {
+      timer.shutdownNow();
+      throw e;
+    }
+  }
+
+  private TandemServer(
+      ServerOptions options,
+      Access access,
+      ScheduledExecutorService timer,
+      BackendLoader backend,
+      StartListener listener) {
+    this.options = options;
+    this.timer = timer;
+    DeskLimits limits =
+        new DeskLimits(
+            options.model().parallel(),
+            options.limits().queue(),
+            options.limits().promptTokens().orElse(Integer.MAX_VALUE),
+            RETRY_AFTER);
+    desk = new Desk(limits, new DeskObserver() {});
+    loops =
+        new MultiThreadIoEventLoopGroup(
+            loopThreads(), new DefaultThreadFactory("tandem-io"), NioIoHandler.newFactory());
+    loader =
+        Thread.ofPlatform().daemon().name("tandem-load").unstarted(() -> load(backend, listener));
+    Optional<Channel> opened = Optional.empty();
+    try {
+      rpc = open(access, "--port", options.network().port(), rpcInitializer(access));
+      opened = Optional.of(rpc);
+      http = open(access, "--http-port", options.network().httpPort(), httpInitializer(access));
+    } catch (RuntimeException | Error e) {
+      opened.ifPresent(Channel::close);
+      stopLoops();
+      desk.close();
+      throw e;
+    }
+  }
+
+  /** They only read, write and parse: few, since kernels need the cores. */
+  private static int loopThreads() {
+    return Math.clamp(Runtime.getRuntime().availableProcessors() / 4, 2, 4);
+  }
+
+  private ChannelInitializer<SocketChannel> rpcInitializer(Access access) {
+    return new NothingYet();
+  }
+
+  private ChannelInitializer<SocketChannel> httpInitializer(Access access) {
+    return new NothingYet();
+  }
+
+  /** Until the protocols are there. */
+  private static final class NothingYet extends ChannelInitializer<SocketChannel> {
+    @Override
+    protected void initChannel(SocketChannel channel) {
+      channel.close();
+    }
+  }
+
+  private Channel open(
+      Access access, String flag, int port, ChannelInitializer<SocketChannel> initializer) {
+    InetSocketAddress address = new InetSocketAddress(access.address(), port);
+    ChannelFuture bound =
+        new ServerBootstrap()
+            .group(loops)
+            .channel(NioServerSocketChannel.class)
+            .option(ChannelOption.SO_BACKLOG, BACKLOG)
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.TCP_NODELAY, true)
+            .childHandler(initializer)
+            .bind(address)
+            .awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      throw new ServerException(
+          "port %d of %s cannot be opened: %s; choose another with %s (0 = any free one)"
+              .formatted(port, access.address().getHostAddress(), reason(bound.cause()), flag),
+          bound.cause());
+    }
+    return bound.channel();
+  }
+
+  private static String reason(Throwable cause) {
+    String message = String.valueOf(cause.getMessage());
+    return message.contains("in use") ? "another program has it" : message;
+  }
+
+  private void load(BackendLoader backend, StartListener listener) {
+    long started = System.nanoTime();
+    try {
+      Backend loaded = backend.load(new Progress(listener));
+      if (!hand(loaded)) {
+        loaded.close(); // too late
+        return;
+      }
+      Duration took = Duration.ofNanos(System.nanoTime() - started);
+      log.atInfo()
+          .addKeyValue("seconds", took.toMillis() / 1e3)
+          .log("ready: {}", loaded.card().name());
+      listener.ready(loaded.card(), took);
+      ready.complete(null);
+    } catch (RuntimeException | Error e) {
+      if (!closing) {
+        log.error("the model cannot be loaded: {}", e.getMessage());
+        desk.fail("the model cannot be loaded");
+        listener.failed(e);
+      }
+      ready.completeExceptionally(e);
+    }
+  }
+
+  /** Gives the desk what generates, unless the server is being closed. */
+  private synchronized boolean hand(Backend loaded) {
+    if (closing) {
+      return false;
+    }
+    desk.open(loaded);
+    return true;
+  }
+
+  /** Tells the desk too how far it is. */
+  private final class Progress implements StartListener {
+    private final StartListener listener;
+
+    Progress(StartListener listener) {
+      this.listener = listener;
+    }
+
+    @Override
+    public void planned(MemoryPlan plan) {
+      listener.planned(plan);
+    }
+
+    @Override
+    public void progress(long loaded, long total) {
+      if (total > 0) {
+        desk.progress("the model is being loaded: %d %%".formatted(100 * loaded / total));
+      }
+      listener.progress(loaded, total);
+    }
+  }
+
+  /** Where the binary protocol is spoken. */
+  public InetSocketAddress rpcAddress() {
+    return (InetSocketAddress) rpc.localAddress();
+  }
+
+  /** Where HTTP is spoken. */
+  public InetSocketAddress httpAddress() {
+    return (InetSocketAddress) http.localAddress();
+  }
+
+  /** Whether both ports speak TLS. */
+  public boolean hasTls() {
+    return options.security().certificate().isPresent();
+  }
+
+  /** What all requests go through. */
+  public Desk desk() {
+    return desk;
+  }
+
+  /** Done when requests are served; fails if the model cannot be loaded. */
+  public CompletableFuture<Void> ready() {
+    return ready.copy();
+  }
+
+  /**
+   * Refuses new requests, and waits for those that run. Ports stay open, so that refusals are
+   * heard.
+   *
+   * @return whether all have ended, within that time
+   */
+  public boolean drain(Duration most) throws InterruptedException {
+    desk.drain();
+    log.atInfo().addKeyValue("requests", desk.unfinished()).log("ending: new requests are refused");
+    boolean ended = desk.awaitIdle(most);
+    if (!ended) {
+      log.warn(
+          "{} requests did not finish within {} s and are cancelled (--drain-timeout)",
+          desk.unfinished(),
+          most.toSeconds());
+    }
+    return ended;
+  }
+
+  /** Cancels what runs, closes ports and connections, and gives back all memory and threads. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      closing = true;
+    }
+    loader.interrupt();
+    desk.close();
+    boolean interrupted = awaitCancelled();
+    rpc.close().awaitUninterruptibly();
+    http.close().awaitUninterruptibly();
+    stopLoops();
+    timer.shutdownNow();
+    interrupted |= joinLoader();
+    desk.backend().ifPresent(Backend::close);
+    log.info("ended");
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private boolean awaitCancelled() {
+    try {
+      desk.awaitIdle(CANCELLED);
+      return false;
+    } catch (InterruptedException e) {
+      return true;
+    }
+  }
+
+  private boolean joinLoader() {
+    try {
+      loader.join();
+      return false;
+    } catch (InterruptedException e) {
+      return true;
+    }
+  }
+
+  private void stopLoops() {
+    // What was written before goes out before its connection is closed.
+    for (EventExecutor loop : loops) {
+      loop.submit(() -> {}).awaitUninterruptibly(STOP_SECONDS, TimeUnit.SECONDS);
+    }
+    loops.shutdownGracefully(0, STOP_SECONDS, TimeUnit.SECONDS).awaitUninterruptibly();
+  }
+}

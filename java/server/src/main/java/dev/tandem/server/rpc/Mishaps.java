@@ -1,0 +1,43 @@
+package dev.tandem.server.rpc;
+
+import dev.tandem.protocol.MalformedFrameException;
+import dev.tandem.protocol.v1.ErrorCode;
+import dev.tandem.server.transport.LingeringClose;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.DecoderException;
+import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The last handler: what goes wrong with a connection ends it, and nothing else. */
+final class Mishaps extends ChannelInboundHandlerAdapter {
+
+  private static final Logger log = LoggerFactory.getLogger(Mishaps.class);
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+    switch (cause) {
+      case MalformedFrameException e -> {
+        log.info("connection {}: {}", context.channel().id(), e.getMessage());
+        LingeringClose.after(
+            context.channel(), Wire.error(0, ErrorCode.MALFORMED, e.getMessage()));
+      }
+      // Reset by the peer, or what it sends is no TLS.
+      case IOException e -> {
+        log.debug("connection {}: {}", context.channel().id(), e.getMessage());
+        context.close();
+      }
+      case DecoderException e -> {
+        log.info("connection {}: {}", context.channel().id(), e.getMessage());
+        context.close();
+      }
+      default -> {
+        log.error("connection {}: a defect; it is closed", context.channel().id(), cause);
+        LingeringClose.after(
+            context.channel(),
+            Wire.error(0, ErrorCode.INTERNAL, "a defect; the server's log tells more"));
+      }
+    }
+  }
+}
