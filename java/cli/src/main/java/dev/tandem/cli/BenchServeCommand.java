@@ -1,16 +1,20 @@
 package dev.tandem.cli;
 
 import dev.tandem.cli.Table.Align;
+import dev.tandem.cli.load.InstantServer;
 import dev.tandem.cli.load.Lengths;
 import dev.tandem.cli.load.LoadResult;
 import dev.tandem.cli.load.LoadRun;
 import dev.tandem.cli.load.LoadTarget;
+import dev.tandem.cli.load.RpcTarget;
 import dev.tandem.cli.load.SseTarget;
 import dev.tandem.cli.load.TraceFile;
 import dev.tandem.cli.load.Workload;
+import dev.tandem.client.TandemException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -23,7 +27,8 @@ import picocli.CommandLine.Option;
 /** {@code tandem bench serve}: drives a running server. */
 @Command(
     name = "serve",
-    customSynopsis = "tandem bench serve (--connect HOST:PORT | --url URL) [OPTIONS]",
+    customSynopsis =
+        "tandem bench serve (--connect HOST:PORT | --url URL | --instant) [OPTIONS]",
     description = {
       "Puts load on a running server, and tells how it held.",
       "",
@@ -32,14 +37,18 @@ import picocli.CommandLine.Option;
           + " (--trace). Tells throughput, errors, and of the requests that succeeded the time to"
           + " the first token (TTFT), the time per output token after it (TPOT) and the time from"
           + " beginning to end. Times are the client's; with --rate and --trace they count from"
-          + " when a request was due."
+          + " when a request was due.",
+      "",
+      "With --instant a server without a model is started in this very process, which answers"
+          + " every request at once, and both protocols are measured: what they cost by themselves."
     },
     footer = {
       "",
       "Examples:",
       "  tandem bench serve --connect localhost:8077 -c 16 --requests 200 --prompt 128 --output 64",
       "  tandem bench serve --url http://localhost:8080 --rate 4 --requests 100 --output 16-128",
-      "  tandem bench serve --connect localhost:8077 --trace conversations.csv --requests 500"
+      "  tandem bench serve --connect localhost:8077 --trace conversations.csv --requests 500",
+      "  tandem bench serve --instant -c 1 --requests 20000 --prompt 16 --output 1"
     })
 final class BenchServeCommand implements Callable<Integer> {
 
@@ -58,6 +67,11 @@ final class BenchServeCommand implements Callable<Integer> {
       paramLabel = "URL",
       description = "An OpenAI-compatible server's HTTP API: http://localhost:8080.")
   private Optional<URI> url = Optional.empty();
+
+  @Option(
+      names = "--instant",
+      description = "A server in this process that answers at once, over both protocols.")
+  private boolean instant;
 
   @Option(
       names = "--token-file",
@@ -144,22 +158,77 @@ final class BenchServeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    if ((connect.isPresent() ? 1 : 0) + (url.isPresent() ? 1 : 0) + (instant ? 1 : 0) != 1) {
+      throw Failure.usage(
+          "name one server: --connect HOST:PORT, --url http://HOST:PORT, or --instant");
+    }
     Workload workload = workload();
     int together = concurrency();
-    try (LoadTarget target = target();
-        ProgressBar bar = new ProgressBar(streams, "measuring")) {
-      LoadRun run = new LoadRun(target, together, seed);
-      if (warmUp > 0) {
-        // Another seed: no prompt of the load is in a cache.
-        new LoadRun(target, together, ~seed)
-            .run(Workload.closed(warmUp, lengths("-p", prompts), lengths("-n", outputs), ~seed), n -> {});
+    if (timeout < 1) {
+      throw Failure.value("--timeout", timeout, "at least 1 second");
+    }
+    Map<String, LoadResult> results = new LinkedHashMap<>();
+    try {
+      if (instant) {
+        try (InstantServer server = new InstantServer(ModelOptions.file(Optional.empty()))) {
+          results.put("binary", measure(rpc(server.rpc(), together), workload, together));
+          results.put("http", measure(http(server.http()), workload, together));
+        }
+      } else if (url.isPresent()) {
+        results.put("http", measure(http(url.get()), workload, together));
+      } else {
+        results.put("binary", measure(rpc(connect.orElseThrow(), together), workload, together));
       }
-      LoadResult result = run.run(workload, n -> bar.update(n, workload.arrivals().size()));
-      bar.hide();
-      streams.print(json ? Json.text(document(result, together)) : text(result));
-      return result.errors().isEmpty() ? 0 : 1;
-    } catch (UncheckedIOException e) {
+    } catch (UncheckedIOException | TandemException e) {
       throw new Failure(e.getMessage());
+    }
+    streams.print(json ? Json.text(document(results, together)) : text(results));
+    return results.values().stream().allMatch(result -> result.errors().isEmpty()) ? 0 : 1;
+  }
+
+  private LoadResult measure(LoadTarget server, Workload workload, int together)
+      throws InterruptedException {
+    try (LoadTarget target = server;
+        ProgressBar bar = new ProgressBar(streams, "measuring")) {
+      if (warmUp > 0) {
+        // With another seed: no prompt of the load is in a cache.
+        Workload before =
+            Workload.closed(warmUp, lengths("-p", prompts), lengths("-n", outputs), ~seed);
+        new LoadRun(target, together, ~seed).run(before, n -> {});
+      }
+      return new LoadRun(target, together, seed)
+          .run(workload, n -> bar.update(n, workload.arrivals().size()));
+    }
+  }
+
+  private LoadTarget rpc(String address, int together) {
+    int colon = address.lastIndexOf(':');
+    if (colon < 1 || !address.substring(colon + 1).matches("\\d{1,5}")) {
+      throw Failure.value("--connect", address, "HOST:PORT");
+    }
+    int port = Integer.parseInt(address.substring(colon + 1));
+    return new RpcTarget(address.substring(0, colon), port, token(), together, patience());
+  }
+
+  private LoadTarget http(URI server) {
+    if (!"http".equals(server.getScheme()) || server.getHost() == null) {
+      throw Failure.value("--url", server, "http://HOST:PORT");
+    }
+    return new SseTarget(server, token(), patience());
+  }
+
+  private Duration patience() {
+    return Duration.ofSeconds(timeout);
+  }
+
+  private Optional<String> token() {
+    if (tokenFile.isEmpty()) {
+      return Optional.ofNullable(System.getenv("TANDEM_TOKEN"));
+    }
+    try {
+      return Optional.of(Files.readString(tokenFile.get()).strip());
+    } catch (IOException e) {
+      throw Failure.of(tokenFile.get(), e);
     }
   }
 
@@ -209,36 +278,26 @@ final class BenchServeCommand implements Callable<Integer> {
     return count;
   }
 
-  private LoadTarget target() {
-    if (connect.isPresent() == url.isPresent()) {
-      throw Failure.usage("name one server: --connect HOST:PORT, or --url http://HOST:PORT");
-    }
-    if (timeout < 1) {
-      throw Failure.value("--timeout", timeout, "at least 1 second");
-    }
-    Duration patience = Duration.ofSeconds(timeout);
-    if (url.isPresent()) {
-      if (!"http".equals(url.get().getScheme()) || url.get().getHost() == null) {
-        throw Failure.value("--url", url.get(), "http://HOST:PORT");
-      }
-      return new SseTarget(url.get(), Optional.empty(), patience);
-    }
-    throw new Failure("--connect");
+  private Map<String, Object> document(Map<String, LoadResult> results, int together) {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("concurrency", together);
+    results.forEach((protocol, result) -> document.put(protocol, result.document()));
+    return document;
   }
 
-  private Map<String, Object> document(LoadResult result, int together) {
-    Map<String, Object> document = new LinkedHashMap<>();
-    document.put("server", connect.orElseGet(() -> url.orElseThrow().toString()));
-    document.put("protocol", connect.isPresent() ? "binary" : "http");
-    document.put("concurrency", together);
-    document.putAll(result.document());
-    return document;
+  private static String text(Map<String, LoadResult> results) {
+    StringBuilder text = new StringBuilder();
+    results.forEach((protocol, result) -> {
+      text.append(text.isEmpty() ? "" : "\n");
+      text.append(results.size() > 1 ? protocol + ": " : "").append(text(result));
+    });
+    return text.toString();
   }
 
   private static String text(LoadResult result) {
     StringBuilder text = new StringBuilder();
     text.append(
-        "%d of %d requests succeeded in %s s: %s requests/s, %s tokens/s%n%n"
+        "%d of %d requests succeeded in %s s: %s requests/s, %s tokens/s\n"
             .formatted(
                 result.succeeded(),
                 result.samples().size(),
@@ -247,17 +306,18 @@ final class BenchServeCommand implements Callable<Integer> {
                 Quantities.fixed(result.tokens() / result.seconds(), 1)));
     if (result.succeeded() > 0) {
       Table table =
-          new Table(
-              Align.LEFT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT);
+          new Table(Align.LEFT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT);
       table.row("milliseconds", "mean", "p50", "p90", "p99", "max");
       row(table, "first token", result.firstToken());
       row(table, "each token after", result.perToken());
       row(table, "whole request", result.total());
       text.append(table);
     }
-    result.errors().forEach((error, count) ->
-        text.append("\n%d x %s".formatted(count, Printable.line(error))));
-    return result.errors().isEmpty() ? text.toString() : text.append('\n').toString();
+    result
+        .errors()
+        .forEach((error, count) ->
+            text.append("%d x %s\n".formatted(count, Printable.line(error))));
+    return text.toString();
   }
 
   private static void row(Table table, String name, LoadResult.Distribution times) {
