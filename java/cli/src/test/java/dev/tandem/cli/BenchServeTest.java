@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,11 +20,11 @@ final class BenchServeTest {
 
   @Test
   void bothProtocolsAnswerAllThatIsAskedOfAnInstantServer() throws IOException {
-    Tandem run =
+    Tandem.Result run =
         Tandem.run(
             "bench", "serve", "--instant", "-c", "4", "-r", "40", "-p", "5-9", "-n", "3", "--json");
     assertEquals(0, run.code(), run.err());
-    JsonNode document = new ObjectMapper().readTree(run.out());
+    JsonNode document = run.json();
     for (String protocol : new String[] {"binary", "http"}) {
       JsonNode result = document.get(protocol);
       assertEquals(40, result.get("succeeded").asInt(), run.out());
@@ -43,7 +42,7 @@ final class BenchServeTest {
     Path trace =
         Files.writeString(
             folder.resolve("trace.csv"), "req_time,prompt_len,output_len\n0,5,2\n0.1,6,3\n");
-    Tandem run =
+    Tandem.Result run =
         Tandem.run("bench", "serve", "--instant", "--trace", trace.toString(), "--speed", "10");
     assertEquals(0, run.code(), run.err());
     assertTrue(run.out().startsWith("binary: 2 of 2 requests succeeded"), run.out());
@@ -67,7 +66,7 @@ final class BenchServeTest {
       })
   void wrongUsageIsNamed(String arguments, String words) {
     String[] all = ("bench serve " + arguments).strip().split(" ");
-    Tandem run = Tandem.run(all);
+    Tandem.Result run = Tandem.run(all);
     assertEquals(2, run.code(), run.err());
     assertTrue(run.err().contains(words), run.err());
   }
@@ -76,7 +75,7 @@ final class BenchServeTest {
   void aServerThatIsNotThereIsNamed() {
     for (String[] server :
         new String[][] {{"--connect", "localhost:1"}, {"--url", "http://localhost:1"}}) {
-      Tandem run = Tandem.run("bench", "serve", server[0], server[1], "--timeout", "2");
+      Tandem.Result run = Tandem.run("bench", "serve", server[0], server[1], "--timeout", "2");
       assertEquals(1, run.code(), run.err());
       assertTrue(run.err().contains("localhost:1"), run.err());
     }
