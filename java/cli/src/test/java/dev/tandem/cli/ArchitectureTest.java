@@ -48,7 +48,7 @@ final class ArchitectureTest {
           .definedBy("dev.tandem.protocol..")
           .layer("client")
           .definedBy("dev.tandem.client..")
-          .optionalLayer("server")
+          .layer("server")
           .definedBy("dev.tandem.server..")
           .layer("cli")
           .definedBy("dev.tandem.cli..")
@@ -71,7 +71,7 @@ final class ArchitectureTest {
           .whereLayer("server")
           .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol")
           .whereLayer("cli")
-          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol", "client", "server")
+          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol", "server", "client")
           .ensureAllClassesAreContainedInArchitectureIgnoring("dev.tandem.bench..");
 
   /** A module's own package is the whole, which the rules after this one keep from its parts. */
@@ -229,6 +229,35 @@ final class ArchitectureTest {
           .resideInAnyPackage(
               "com.hubspot..", "jinjava..", "com.google.common..", "com.google.re2j..");
 
+  /** The libraries of a server are for servers and clients: other commands start without them. */
+  @ArchTest
+  static final ArchRule librariesOfTheServerAreForTheServer =
+      noClasses()
+          .that()
+          .resideOutsideOfPackages(
+              "dev.tandem.text.chat..",
+              "dev.tandem.protocol..",
+              "dev.tandem.client..",
+              "dev.tandem.server..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "io.netty..",
+              "io.micrometer..",
+              "ch.qos.logback..",
+              "com.google.protobuf..",
+              "com.fasterxml.jackson.databind..");
+
+  /** How the log is set up is one class's business, so that a program may bring its own. */
+  @ArchTest
+  static final ArchRule logbackIsSetUpInOnePlace =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("dev.tandem.server.log..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("ch.qos.logback..");
+
   /** No name in a template leads to Java: nothing there could follow it. */
   @ArchTest
   static final ArchRule templatesDoNotReflect =
@@ -259,7 +288,7 @@ final class ArchitectureTest {
           .should()
           .callMethodWhere(readsConfiguration());
 
-  /** A library's warnings are for the log; everybody else throws, or tells who called. */
+  /** A library's warnings are for the log, and servers have one; others throw, or tell who called. */
   @ArchTest
   static final ArchRule onlyTheModelAndTheServerLog =
       noClasses()
