@@ -41,6 +41,7 @@ class ClientExampleTest {
           new ArrayList<>(
               List.of(
                   Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                  "-Dslf4j.provider=org.slf4j.helpers.NOP_FallbackServiceProvider",
                   "-cp",
                   folder + ":" + path,
                   "dev.tandem.examples.Ask"));

@@ -240,6 +240,7 @@ class ConnectTest {
         List.of(
             "-Xlog:class+load:file=" + classes,
             "-Xshare:off",
+            "-Dslf4j.provider=org.slf4j.helpers.NOP_FallbackServiceProvider",
             "-cp",
             System.getProperty("java.class.path"),
             "dev.tandem.cli.Main"));
