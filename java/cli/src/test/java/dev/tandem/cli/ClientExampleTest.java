@@ -22,8 +22,7 @@ class ClientExampleTest {
 
   private static final Path ROOT = Path.of("../..");
   private static final Path EXAMPLE = ROOT.resolve("java/examples/client");
-  private static final Path SOURCE =
-      EXAMPLE.resolve("src/main/java/dev/tandem/examples/Ask.java");
+  private static final Path SOURCE = EXAMPLE.resolve("src/main/java/dev/tandem/examples/Ask.java");
   private static final Pattern QUOTED =
       Pattern.compile("<!-- ([^ ]+) -->\n```\\w*\n(.*?)\n```\n", Pattern.DOTALL);
 

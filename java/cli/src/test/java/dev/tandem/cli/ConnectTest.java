@@ -47,8 +47,7 @@ class ConnectTest {
   }
 
   private static String[] remote(String... words) {
-    return Stream.concat(
-            Stream.of("generate", "--connect", server.address()), Arrays.stream(words))
+    return Stream.concat(Stream.of("generate", "--connect", server.address()), Arrays.stream(words))
         .toArray(String[]::new);
   }
 
@@ -76,7 +75,7 @@ class ConnectTest {
 
   @Test
   void anEndlessTextIsThatOfThisProcess() {
-    String[] words = {"Once upon a time", "-s", "5", "--ignore-eos"};
+    String[] words = {"Once upon a time", "-s", "5", "--ignore-eos", "-n", "250"};
     assertEquals(ok(local(words)).out(), ok(remote(words)).out());
   }
 
@@ -104,9 +103,25 @@ class ConnectTest {
     JsonNode there = ok(remote(words)).json();
     for (String field :
         List.of(
-            "model", "prompt", "text", "reason", "prompt_tokens", "generated_tokens", "prompt_ids",
-            "ids", "logprobs", "temperature", "top_k", "top_p", "min_p", "typical",
-            "repeat_penalty", "presence_penalty", "frequency_penalty", "repeat_last_n", "seed",
+            "model",
+            "prompt",
+            "text",
+            "reason",
+            "prompt_tokens",
+            "generated_tokens",
+            "prompt_ids",
+            "ids",
+            "logprobs",
+            "temperature",
+            "top_k",
+            "top_p",
+            "min_p",
+            "typical",
+            "repeat_penalty",
+            "presence_penalty",
+            "frequency_penalty",
+            "repeat_last_n",
+            "seed",
             "context")) {
       assertEquals(here.get(field), there.get(field), field);
     }
@@ -229,7 +244,10 @@ class ConnectTest {
     return run("generate", "x", "--connect", server.address(), "--token-file", file.toString());
   }
 
-  /** In a process of its own, whose native library is broken, and which tells what it loads. */
+  /**
+   * In a process of its own, where no library could be unpacked, and which tells what it loads.
+   * (Types in the command's signatures are loaded to check its code; they bring nothing along.)
+   */
   @Test
   void loadsNoLibraryAndNoEngine() throws Exception {
     String[] words = remote("Once upon a time", "-n", "20", "--temp", "0", "--stats");
@@ -241,6 +259,7 @@ class ConnectTest {
             "-Xlog:class+load:file=" + classes,
             "-Xshare:off",
             "-Dslf4j.provider=org.slf4j.helpers.NOP_FallbackServiceProvider",
+            "-Dslf4j.internal.verbosity=WARN",
             "-cp",
             System.getProperty("java.class.path"),
             "dev.tandem.cli.Main"));
@@ -257,13 +276,16 @@ class ConnectTest {
     assertTrue(process.waitFor(60, TimeUnit.SECONDS));
     assertEquals(0, process.exitValue(), Files.readString(folder.resolve("err")));
     assertArrayEquals(
-        ok(local("Once upon a time", "-n", "20", "--temp", "0")).out()
+        ok(local("Once upon a time", "-n", "20", "--temp", "0"))
+            .out()
             .getBytes(StandardCharsets.UTF_8),
         out);
+    String err = Files.readString(folder.resolve("err"));
+    assertEquals(2, err.lines().count(), "a headline and statistics, no warnings: " + err);
     String loaded = Files.readString(classes);
     assertTrue(loaded.contains("dev.tandem.client.TandemClient "), "this does tell");
     assertFalse(loaded.contains(" dev.tandem.runtime."), lines(loaded, " dev.tandem.runtime."));
-    for (String name : List.of("Engine ", "EngineLoop ", "Session ")) {
+    for (String name : List.of("Engine ", "EngineLoop ", "program.")) {
       assertFalse(loaded.contains(" dev.tandem.engine." + name), name);
     }
   }

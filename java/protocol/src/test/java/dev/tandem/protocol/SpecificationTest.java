@@ -67,64 +67,63 @@ class SpecificationTest {
     Arrays.stream(ErrorCode.values())
         .filter(code -> code != ErrorCode.UNRECOGNIZED)
         .filter(code -> code != ErrorCode.ERROR_CODE_UNSPECIFIED)
-        .forEach(
-            code -> {
-              String row = "| `%s` (%d) |".formatted(code, code.getNumber());
-              assertTrue(text.contains(row), row);
-            });
+        .forEach(code -> {
+          String row = "| `%s` (%d) |".formatted(code, code.getNumber());
+          assertTrue(text.contains(row), row);
+        });
   }
 
   private static String dump() {
     return ("```\n"
-        + client(
-            "Hello",
-            ClientMessage.newBuilder()
-                .setHello(
-                    Hello.newBuilder()
-                        .setProtocolVersion(1)
-                        .setToken("secret")
-                        .setClientName("example/1")))
-        + server(
-            "Welcome",
-            ServerMessage.newBuilder()
-                .setWelcome(
-                    Welcome.newBuilder()
-                        .setProtocolVersion(1)
-                        .setServerName("tandem")
-                        .setLimits(
-                            Limits.newBuilder()
-                                .setMaxFrameBytes(Frames.DEFAULT_MAX_BYTES)
-                                .setMaxRequestsPerConnection(128))
-                        .setModel(ModelInfo.newBuilder().setName("stories"))))
-        + client(
-            "Generate",
-            ClientMessage.newBuilder()
-                .setRequestId(1)
-                .setGenerate(
-                    GenerateRequest.newBuilder()
-                        .setText("Once")
-                        .setSampling(Sampling.newBuilder().setTemperature(0))
-                        .setMaxTokens(1)))
-        + server(
-            "Started",
-            ServerMessage.newBuilder()
-                .setRequestId(1)
-                .setStarted(Started.newBuilder().setPromptTokens(2).setSeed(42)))
-        + server(
-            "Token",
-            ServerMessage.newBuilder()
-                .setRequestId(1)
-                .setToken(Token.newBuilder().setId(300).setText(" upon")))
-        + server(
-            "Finished",
-            ServerMessage.newBuilder()
-                .setRequestId(1)
-                .setFinished(
-                    Finished.newBuilder()
-                        .setReason(Finished.Reason.LENGTH)
-                        .setUsage(
-                            Usage.newBuilder().setPromptTokens(2).setGeneratedTokens(1))))
-        + "```\n").replaceFirst("\n\n", "\n");
+            + client(
+                "Hello",
+                ClientMessage.newBuilder()
+                    .setHello(
+                        Hello.newBuilder()
+                            .setProtocolVersion(1)
+                            .setToken("secret")
+                            .setClientName("example/1")))
+            + server(
+                "Welcome",
+                ServerMessage.newBuilder()
+                    .setWelcome(
+                        Welcome.newBuilder()
+                            .setProtocolVersion(1)
+                            .setServerName("tandem")
+                            .setLimits(
+                                Limits.newBuilder()
+                                    .setMaxFrameBytes(Frames.DEFAULT_MAX_BYTES)
+                                    .setMaxRequestsPerConnection(128))
+                            .setModel(ModelInfo.newBuilder().setName("stories"))))
+            + client(
+                "Generate",
+                ClientMessage.newBuilder()
+                    .setRequestId(1)
+                    .setGenerate(
+                        GenerateRequest.newBuilder()
+                            .setText("Once")
+                            .setSampling(Sampling.newBuilder().setTemperature(0))
+                            .setMaxTokens(1)))
+            + server(
+                "Started",
+                ServerMessage.newBuilder()
+                    .setRequestId(1)
+                    .setStarted(Started.newBuilder().setPromptTokens(2).setSeed(42)))
+            + server(
+                "Token",
+                ServerMessage.newBuilder()
+                    .setRequestId(1)
+                    .setToken(Token.newBuilder().setId(300).setText(" upon")))
+            + server(
+                "Finished",
+                ServerMessage.newBuilder()
+                    .setRequestId(1)
+                    .setFinished(
+                        Finished.newBuilder()
+                            .setReason(Finished.Reason.LENGTH)
+                            .setUsage(Usage.newBuilder().setPromptTokens(2).setGeneratedTokens(1))))
+            + "```\n")
+        .replaceFirst("\n\n", "\n");
   }
 
   private static String client(String what, ClientMessage.Builder message) {
@@ -156,8 +155,7 @@ class SpecificationTest {
     CodedInputStream in = CodedInputStream.newInstance(bytes, from, to - from);
     try {
       for (int begin = from; begin < to; begin = from + in.getTotalBytesRead()) {
-        FieldDescriptor field =
-            type.findFieldByNumber(WireFormat.getTagFieldNumber(in.readTag()));
+        FieldDescriptor field = type.findFieldByNumber(WireFormat.getTagFieldNumber(in.readTag()));
         String name = indentation + field.getName();
         if (field.getJavaType() == FieldDescriptor.JavaType.MESSAGE) {
           int length = in.readRawVarint32();

@@ -60,7 +60,7 @@ final class GenerateCall implements RpcConnection.Call, Reply {
   private void order(GenerateRequest request) {
     try {
       Backend backend = connection.desk().ready();
-      GenerationOptions options = GenerateReader.options(request, backend.card());
+      GenerationOptions options = GenerateReader.options(request, backend);
       OptionalInt maxTokens = GenerateReader.maxTokens(request, backend.card());
       if (request.getClientId().length() > LONGEST_CLIENT_ID) {
         throw Refusal.of(
