@@ -14,6 +14,7 @@ import io.netty.handler.timeout.IdleStateEvent;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
@@ -21,6 +22,8 @@ import java.util.function.Consumer;
  * for. All methods are for the client's own thread.
  */
 final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
+
+  private static final long UNREAD_MILLIS = 100;
 
   private final Channel channel;
   private final ClientOptions options;
@@ -199,7 +202,11 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
     if (calls.isEmpty()) {
       leave(); // before the server does, perhaps just when the next request is sent
     } else if (probe != 0) {
-      close(lost("it gives no sign of life"));
+      // A process that was stopped meanwhile may have the answer, unread.
+      long unanswered = probe;
+      context
+          .executor()
+          .schedule(() -> verdict(unanswered), UNREAD_MILLIS, TimeUnit.MILLISECONDS);
     } else {
       probe = ++lastId;
       channel.writeAndFlush(
@@ -207,6 +214,12 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
               .setRequestId(probe)
               .setPing(Ping.getDefaultInstance())
               .build());
+    }
+  }
+
+  private void verdict(long unanswered) {
+    if (probe == unanswered) {
+      close(lost("it gives no sign of life"));
     }
   }
 
