@@ -285,7 +285,7 @@ class ConnectTest {
     String loaded = Files.readString(classes);
     assertTrue(loaded.contains("dev.tandem.client.TandemClient "), "this does tell");
     assertFalse(loaded.contains(" dev.tandem.runtime."), lines(loaded, " dev.tandem.runtime."));
-    for (String name : List.of("Engine ", "EngineLoop ", "program.")) {
+    for (String name : List.of("Engine ", "EngineLoop ", "program.Program")) {
       assertFalse(loaded.contains(" dev.tandem.engine." + name), name);
     }
   }
