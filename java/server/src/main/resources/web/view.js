@@ -50,7 +50,7 @@ export async function copy(text, pressed) {
 const ENDS = {
   length: 'reached the longest answer',
   stopped: 'stopped',
-  interrupted: 'interrupted by a reload',
+  interrupted: 'interrupted, as the page was left',
   broken: 'broken off',
 };
 
