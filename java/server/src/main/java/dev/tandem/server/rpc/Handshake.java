@@ -9,6 +9,7 @@ import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.Welcome;
 import dev.tandem.server.request.Caller;
 import dev.tandem.server.request.Desk;
+import dev.tandem.server.transport.FlushSoon;
 import dev.tandem.server.transport.IdleTimeout;
 import dev.tandem.server.transport.LingeringClose;
 import dev.tandem.server.transport.WriteGate;
@@ -38,12 +39,14 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
 
   private final RpcService service;
   private final WriteGate gate;
+  private final FlushSoon out;
   private Future<?> timer;
   private boolean over;
 
-  Handshake(RpcService service, WriteGate gate) {
+  Handshake(RpcService service, WriteGate gate, FlushSoon out) {
     this.service = service;
     this.gate = gate;
+    this.out = out;
   }
 
   @Override
@@ -101,7 +104,7 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
         context.channel().id(),
         printable(hello.getClientName()),
         caller.tenant());
-    RpcConnection connection = new RpcConnection(service, gate, caller);
+    RpcConnection connection = new RpcConnection(service, gate, out, caller);
     IdleTimeout idle = new IdleTimeout(service.options().idleTimeout(), connection::isBusy);
     connection.idleAt(idle);
     context.pipeline().remove(HelloLimit.class);

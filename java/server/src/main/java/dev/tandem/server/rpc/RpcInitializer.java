@@ -72,10 +72,10 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
     channel.config().setMessageSizeEstimator(FrameSize.ESTIMATOR);
     tls.ifPresent(end -> pipeline.addLast(end.newHandler(channel.alloc())));
     WriteGate gate = new WriteGate(options.slowReaderTimeout());
-    HelloLimit helloLimit = new HelloLimit();
-    pipeline.addLast(helloLimit);
+    pipeline.addLast(new HelloLimit());
     Frames.addTo(pipeline, options.maxFrameBytes(), ClientMessage.getDefaultInstance());
-    pipeline.addLast(gate, new FlushSoon(), new Handshake(service, gate), new Mishaps());
+    FlushSoon out = new FlushSoon();
+    pipeline.addLast(gate, out, new Handshake(service, gate, out), new Mishaps());
   }
 
   /** Says why; with TLS there are no words before a handshake, which is what it cannot afford. */
