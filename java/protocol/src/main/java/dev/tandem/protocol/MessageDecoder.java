@@ -22,7 +22,8 @@ import io.netty.handler.codec.TooLongFrameException;
  *
  * Held are the bytes of an unfinished frame, which is refused as soon as its length is read and too
  * large; and never more than one frame's. Unknown fields are skipped, not kept: as objects they
- * would take many times their bytes. Protobuf itself refuses messages and groups more than 100 deep.
+ * would take many times their bytes. Protobuf itself refuses messages and groups more than 100
+ * deep.
  */
 final class MessageDecoder extends LengthFieldBasedFrameDecoder {
 
@@ -51,7 +52,8 @@ final class MessageDecoder extends LengthFieldBasedFrameDecoder {
       return null;
     }
     // Before it decides to skip what is too long, which is when the length can no longer be told.
-    long length = in.readableBytes() >= Frames.HEADER_BYTES ? in.getUnsignedInt(in.readerIndex()) : 0;
+    long length =
+        in.readableBytes() >= Frames.HEADER_BYTES ? in.getUnsignedInt(in.readerIndex()) : 0;
     try {
       ByteBuf frame = (ByteBuf) super.decode(context, in);
       return frame == null ? null : message(frame);

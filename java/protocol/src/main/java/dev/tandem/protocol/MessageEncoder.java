@@ -34,7 +34,9 @@ final class MessageEncoder extends MessageToByteEncoder<MessageLite> {
       throw new MessageTooLongException(bytes, maxBytes);
     }
     int size = Frames.HEADER_BYTES + bytes;
-    return preferDirect ? context.alloc().ioBuffer(size, size) : context.alloc().heapBuffer(size, size);
+    return preferDirect
+        ? context.alloc().ioBuffer(size, size)
+        : context.alloc().heapBuffer(size, size);
   }
 
   @Override

@@ -196,7 +196,8 @@ class FramesTest {
   @ValueSource(ints = {0, -1, Integer.MAX_VALUE})
   void limitsAreChecked(int bytes) {
     EmbeddedChannel channel = new EmbeddedChannel();
-    assertThrows(IllegalArgumentException.class, () -> Frames.addTo(channel.pipeline(), bytes, PING));
+    assertThrows(
+        IllegalArgumentException.class, () -> Frames.addTo(channel.pipeline(), bytes, PING));
     channel.finish();
   }
 

@@ -30,8 +30,7 @@ final class FuzzSeeds {
 
   /** Where the seeds lie, from the module's folder. */
   static final Path FOLDER =
-      Path.of(
-          "src/test/resources/dev/tandem/protocol/FramesFuzzTestInputs/messagesOrOneFailure");
+      Path.of("src/test/resources/dev/tandem/protocol/FramesFuzzTestInputs/messagesOrOneFailure");
 
   private FuzzSeeds() {}
 
@@ -50,7 +49,8 @@ final class FuzzSeeds {
     byte[] generate = frame(generate());
     seeds.put("hello", inPieces(255, hello));
     seeds.put("bytewise", inPieces(0, joined(hello, generate)));
-    seeds.put("several", inPieces(6, joined(hello, frame(conversation()), generate, frame(cancel()))));
+    seeds.put(
+        "several", inPieces(6, joined(hello, frame(conversation()), generate, frame(cancel()))));
     seeds.put("half", inPieces(3, Arrays.copyOf(generate, generate.length / 2)));
     seeds.put("empty", inPieces(1, joined(frame(), frame(), frame())));
     seeds.put("giant", inPieces(9, joined(hello, hex("7fffffff"), new byte[700])));
@@ -72,7 +72,8 @@ final class FuzzSeeds {
 
   private static ClientMessage hello() {
     return ClientMessage.newBuilder()
-        .setHello(Hello.newBuilder().setProtocolVersion(1).setToken("secret").setClientName("seed/1"))
+        .setHello(
+            Hello.newBuilder().setProtocolVersion(1).setToken("secret").setClientName("seed/1"))
         .build();
   }
 
