@@ -39,8 +39,7 @@ final class RpcServer implements AutoCloseable {
             .group(loops)
             .channel(NioServerSocketChannel.class)
             .childHandler(
-                new RpcInitializer(
-                    desk, options, authenticator, tls, "test/1", connections))
+                new RpcInitializer(desk, options, authenticator, tls, "test/1", connections))
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();

@@ -129,10 +129,12 @@ class RpcTlsTest {
     try (RawClient one = greeted();
         RawClient two = greeted()) {
       try (RawClient three = connect()) {
-        assertThrows(UncheckedIOException.class, () -> {
-          three.hello(1, "secret");
-          three.receive();
-        });
+        assertThrows(
+            UncheckedIOException.class,
+            () -> {
+              three.hello(1, "secret");
+              three.receive();
+            });
       }
       one.expectPong();
       two.expectPong();
