@@ -46,12 +46,12 @@ final class ArchitectureTest {
           .definedBy("dev.tandem.engine..")
           .layer("protocol")
           .definedBy("dev.tandem.protocol..")
+          .layer("client")
+          .definedBy("dev.tandem.client..")
           .layer("server")
           .definedBy("dev.tandem.server..")
           .layer("cli")
           .definedBy("dev.tandem.cli..")
-          .optionalLayer("client")
-          .definedBy("dev.tandem.client..")
           .optionalLayer("reference")
           .definedBy("dev.tandem.reference..")
           .whereLayer("model")
@@ -71,7 +71,7 @@ final class ArchitectureTest {
           .whereLayer("server")
           .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol")
           .whereLayer("cli")
-          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "server", "client")
+          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol", "server", "client")
           .ensureAllClassesAreContainedInArchitectureIgnoring("dev.tandem.bench..");
 
   /** A module's own package is the whole, which the rules after this one keep from its parts. */
@@ -155,6 +155,43 @@ final class ArchitectureTest {
           .dependOnClassesThat(
               resideInAPackage("dev.tandem.engine..").and(not(simpleName("MemoryNeed"))));
 
+  /** {@code generate --connect} loads no library, and no engine but the names of its numbers. */
+  @ArchTest
+  static final ArchRule whatAServerDoesTouchesNoEngine =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.cli..")
+          .and()
+          .haveSimpleNameStartingWith("Remote")
+          .or()
+          .resideInAPackage("dev.tandem.cli..")
+          .and()
+          .haveSimpleNameStartingWith("Connect")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.tandem.runtime..")
+          .orShould()
+          .dependOnClassesThat(
+              resideInAPackage("dev.tandem.engine..")
+                  .and(not(resideInAPackage("dev.tandem.engine.sample.."))));
+
+  /** A client is small: protobuf and Netty, and nothing else. */
+  @ArchTest
+  static final ArchRule theClientNeedsProtobufAndNettyAlone =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.tandem.client..", "dev.tandem.protocol..")
+          .should()
+          .dependOnClassesThat(
+              not(
+                  resideInAnyPackage(
+                      "java..",
+                      "javax.net.ssl..",
+                      "dev.tandem.client..",
+                      "dev.tandem.protocol..",
+                      "com.google.protobuf..",
+                      "io.netty..")));
+
   @ArchTest
   static final ArchRule nativeFunctionsAreCalledByTheRuntimeAlone =
       noClasses()
@@ -189,7 +226,8 @@ final class ArchitectureTest {
           .resideOutsideOfPackage("dev.tandem.text.chat..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("com.hubspot..", "jinjava..", "com.google.common..");
+          .resideInAnyPackage(
+              "com.hubspot..", "jinjava..", "com.google.common..", "com.google.re2j..");
 
   /** The libraries of a server are for servers and clients: other commands start without them. */
   @ArchTest

@@ -99,7 +99,7 @@ final class CompletionReader {
           "%d prompts and n = %d are more than the %d texts that one request may ask for"
               .formatted(prompts.size(), n, options.choices()));
     }
-    SamplingOptions sampling = SamplingFields.read(fields, backend.card().sampling());
+    SamplingOptions sampling = SamplingFields.read(fields, backend.card());
     return new CompletionRequest(
         style,
         prompts,

@@ -7,6 +7,10 @@ import io.netty.channel.ChannelHandler.Sharable;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.http.HttpResponseStatus;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.MDC;
@@ -20,6 +24,11 @@ final class Dispatcher extends SimpleChannelInboundHandler<HttpCall> {
 
   private static final Logger log = LoggerFactory.getLogger(Dispatcher.class);
 
+  // To tokenise much takes up to seconds. Virtual threads are not interrupted for one another, and
+  // those of other requests would wait.
+  private static final int MOST_QUICK_BYTES = 64 << 10;
+
+  private final ExecutorService slow = slowThreads();
   private final Desk desk;
   private final Router router;
   private final Metrics metrics;
@@ -32,7 +41,25 @@ final class Dispatcher extends SimpleChannelInboundHandler<HttpCall> {
 
   @Override
   protected void channelRead0(ChannelHandlerContext context, HttpCall call) {
-    Thread.ofVirtual().name("http " + call.id()).start(() -> serve(call));
+    if (call.body().length > MOST_QUICK_BYTES) {
+      slow.execute(() -> serve(call));
+    } else {
+      Thread.ofVirtual().name("http " + call.id()).start(() -> serve(call));
+    }
+  }
+
+  private static ExecutorService slowThreads() {
+    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / 4);
+    ThreadPoolExecutor pool =
+        new ThreadPoolExecutor(
+            threads,
+            threads,
+            10,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(), // as long as there are connections, at most
+            Thread.ofPlatform().daemon().name("tandem-http-", 0).factory());
+    pool.allowCoreThreadTimeOut(true);
+    return pool;
   }
 
   private void serve(HttpCall call) {
@@ -46,7 +73,7 @@ final class Dispatcher extends SimpleChannelInboundHandler<HttpCall> {
     MDC.put(Desk.LOG_REQUEST, call.id());
     MDC.put(Desk.LOG_TENANT, call.caller().tenant());
     try {
-      if (desk.state() == Desk.State.LOADING && !route.isBeforeLoading()) {
+      if (desk.state() == Desk.State.LOADING && !route.servesWhileLoading()) {
         desk.ready();
       }
       route.serve(call);

@@ -131,6 +131,17 @@ final class Exchange {
     finish(response);
   }
 
+  /** An answer without a request, and the last one of its connection. */
+  static FullHttpResponse closing(Answer answer) {
+    FullHttpResponse response =
+        new DefaultFullHttpResponse(
+            HttpVersion.HTTP_1_1, answer.status(), Unpooled.wrappedBuffer(answer.body()));
+    answer.headers().forEach(response.headers()::set);
+    response.headers().set(HttpHeaderNames.CONTENT_LENGTH, answer.body().length);
+    response.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    return response;
+  }
+
   /** Begins an answer that comes in parts; false if there is an answer already. */
   boolean beginParts(Map<String, String> headers) {
     if (!begin()) {

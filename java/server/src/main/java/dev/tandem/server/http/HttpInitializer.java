@@ -2,8 +2,12 @@ package dev.tandem.server.http;
 
 import dev.tandem.server.metrics.Metrics;
 import dev.tandem.server.request.Desk;
+import dev.tandem.server.request.Problem;
+import dev.tandem.server.request.Refusal;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.security.Tls;
+import dev.tandem.server.transport.ConnectionLimit;
+import dev.tandem.server.transport.LingeringClose;
 import dev.tandem.server.transport.WriteGate;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
@@ -19,13 +23,17 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
   // Tokens come one by one; while the event loop is busy, several go out in one system call.
   private static final int MOST_FLUSHES_JOINED = 64;
 
+  private final Desk desk;
   private final HttpOptions options;
   private final Optional<Tls> tls;
   private final Metrics metrics;
   private final RequestIntake intake;
   private final Dispatcher dispatcher;
+  private final ConnectionLimit connections;
 
   /**
+   * For as many connections as come.
+   *
    * @param tls how the wire is kept private; empty = it is not
    */
   public HttpInitializer(
@@ -34,6 +42,21 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
       Authenticator authenticator,
       Optional<Tls> tls,
       Metrics metrics) {
+    this(desk, options, authenticator, tls, metrics, new ConnectionLimit(Integer.MAX_VALUE));
+  }
+
+  /**
+   * @param connections counts those of other ports as well
+   */
+  public HttpInitializer(
+      Desk desk,
+      HttpOptions options,
+      Authenticator authenticator,
+      Optional<Tls> tls,
+      Metrics metrics,
+      ConnectionLimit connections) {
+    this.connections = connections;
+    this.desk = desk;
     this.options = options;
     this.tls = tls;
     this.metrics = metrics;
@@ -43,6 +66,10 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
 
   @Override
   protected void initChannel(SocketChannel channel) {
+    if (!connections.admit(channel)) {
+      refuse(channel);
+      return;
+    }
     metrics.connectionOpened("http");
     ChannelFuture closed = channel.closeFuture();
     closed.addListener(done -> metrics.connectionClosed("http"));
@@ -56,5 +83,22 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
     pipeline.addLast(new WriteGate(options.slowReaderTimeout()));
     pipeline.addLast(new RequestCollector(intake, clock));
     pipeline.addLast(dispatcher);
+  }
+
+  /** Says why, where that can be read; behind TLS it would take a handshake first. */
+  private void refuse(SocketChannel channel) {
+    if (tls.isPresent()) {
+      channel.close();
+      return;
+    }
+    HttpFailure failure =
+        HttpFailure.of(
+            Refusal.of(
+                    Problem.LIMIT_EXCEEDED,
+                    "%d connections are open, which is all that this server takes (--connections)"
+                        .formatted(connections.most()))
+                .retryAfter(desk.limits().retryAfter()));
+    channel.pipeline().addLast(new HttpResponseEncoder());
+    LingeringClose.after(channel, Exchange.closing(Answer.of(failure)));
   }
 }

@@ -22,9 +22,11 @@ record Route(String name, HttpMethod method, Endpoint endpoint) {
     return new Route(name, HttpMethod.POST, endpoint);
   }
 
-  /** Whether it is served while the model is being loaded; the page tells that by itself. */
-  boolean isBeforeLoading() {
-    return name.equals("/live") || name.equals(PAGE);
+  /**
+   * Whether it tells by itself that the model is still being loaded, or has nothing to do with it.
+   */
+  boolean servesWhileLoading() {
+    return name.equals("/live") || name.equals("/health") || name.equals(PAGE);
   }
 
   /** Serves a request, or says what would be served. */

@@ -3,6 +3,7 @@ package dev.tandem.server.http;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.tandem.engine.sample.Penalties;
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.server.request.ModelCard;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
@@ -14,37 +15,45 @@ import java.util.concurrent.ThreadLocalRandom;
  */
 final class SamplingFields {
 
+  // What requests call the options that messages begin with.
+  private static final Map<String, String> NAMES =
+      Map.of(
+          "temperature", "temperature",
+          "typical", "typical_p",
+          "top-p", "top_p",
+          "min-p", "min_p",
+          "repeat penalty", "repeat_penalty",
+          "presence penalty", "presence_penalty",
+          "frequency penalty", "frequency_penalty");
+
   private SamplingFields() {}
 
   /**
    * How tokens are drawn; with a seed of its own if the request names none.
    *
-   * @param defaults of what is absent
+   * @param card has what is absent
    */
-  static SamplingOptions read(Fields fields, SamplingOptions defaults) {
+  static SamplingOptions read(Fields fields, ModelCard card) {
     try {
-      return new SamplingOptions(
-          fields.number("temperature").orElse(defaults.temperature()),
-          Math.max(0, fields.integer("top_k", -1, Integer.MAX_VALUE).orElse(defaults.topK())),
-          fields.number("typical_p").orElse(defaults.typical()),
-          fields.number("top_p").orElse(defaults.topP()),
-          fields.number("min_p").orElse(defaults.minP()),
-          penalties(fields, defaults.penalties()),
-          bias(fields, defaults.logitBias()),
-          fields.wide("seed").orElseGet(() -> ThreadLocalRandom.current().nextInt(1 << 30)));
+      SamplingOptions sampling = options(fields, card.sampling());
+      sampling.requireFitting(card.vocabulary());
+      return sampling;
     } catch (IllegalArgumentException e) {
-      throw HttpFailure.invalid(named(fields, e.getMessage()), e.getMessage());
+      String option = e.getMessage().replaceFirst(":.*", "");
+      throw HttpFailure.invalid(NAMES.getOrDefault(option, "logit_bias"), e.getMessage());
     }
   }
 
-  /** What the request calls the option that a message is about. */
-  private static String named(Fields fields, String message) {
-    String start = message.replace("repeat penalty", "repeat_penalty").replace('-', '_');
-    return fields.node().properties().stream()
-        .map(Map.Entry::getKey)
-        .filter(name -> start.startsWith(name) || start.startsWith(name.replace('_', ' ')))
-        .findFirst()
-        .orElse("logit_bias");
+  private static SamplingOptions options(Fields fields, SamplingOptions defaults) {
+    return new SamplingOptions(
+        fields.number("temperature").orElse(defaults.temperature()),
+        Math.max(0, fields.integer("top_k", -1, Integer.MAX_VALUE).orElse(defaults.topK())),
+        fields.number("typical_p").orElse(defaults.typical()),
+        fields.number("top_p").orElse(defaults.topP()),
+        fields.number("min_p").orElse(defaults.minP()),
+        penalties(fields, defaults.penalties()),
+        bias(fields, defaults.logitBias()),
+        fields.wide("seed").orElseGet(() -> ThreadLocalRandom.current().nextInt(1 << 30)));
   }
 
   private static Penalties penalties(Fields fields, Penalties defaults) {

@@ -46,7 +46,10 @@ final class Job implements Ticket, GenerationListener {
     this.reply = reply;
     this.generator = generator;
     this.arrived = arrived;
-    thread = Thread.ofVirtual().name("request " + order.id()).unstarted(() -> LogLines.about(order.id(), order.caller(), this::run));
+    thread =
+        Thread.ofVirtual()
+            .name("request " + order.id())
+            .unstarted(() -> LogLines.about(order.id(), order.caller(), this::run));
   }
 
   void start() {
