@@ -202,7 +202,7 @@ async function another(error, attempt, view, signal) {
     case 'token':
       return askToken(signal);
     case 'loading':
-      await countdown(view, signal, error.retryAfterSeconds ?? 2, loading(error));
+      await countdown(view, signal, error.retryAfterSeconds ?? 2, error.message);
       return !signal.aborted;
     case 'busy':
       if (attempt > 8) return false;
@@ -238,8 +238,6 @@ function countdown(view, signal, seconds, message) {
     follower.grown();
   });
 }
-
-const loading = ({ message, progress }) => (progress === undefined ? message : `${message} ${Math.round(progress * 100)} % are there.`);
 
 function explain(view, error) {
   if (error.kind === 'lost') meet(); // tells when it is back
@@ -282,9 +280,9 @@ async function findModel() {
 
 async function loaded() {
   for (;;) {
-    const state = await health().catch(() => ({ ready: false }));
-    if (state.ready) return;
-    notice(state.progress === undefined ? 'The model is being loaded.' : `The model is being loaded: ${Math.round(state.progress * 100)} %`, { progress: state.progress ?? null });
+    const { ready, message = 'The server cannot be reached.', progress = null } = await health().catch(() => ({}));
+    if (ready) return;
+    notice(message, { progress });
     await sleep(1000);
   }
 }
@@ -299,6 +297,7 @@ function introduce() {
   byId('where').textContent = location.host;
   byId('set-temperature').placeholder = card.sampling.temperature ?? '';
   byId('set-top-p').placeholder = card.sampling.top_p ?? '';
+  start(card.isBase ? CONTINUATION : CONVERSATION);
   const facts = [
     ['Model', card.name],
     ['Weights', [parameters(card.parameters), card.format].filter(Boolean).join(', ')],
@@ -318,6 +317,36 @@ function introduce() {
       }),
   );
   document.querySelectorAll('.turn.assistant .who').forEach((who) => (who.textContent = card.name));
+}
+
+const CONVERSATION = {
+  title: 'What shall we think about?',
+  placeholder: 'Write a message',
+  starters: ['Tell me a short story about a lighthouse', 'Why does a bicycle stay upright?', 'Write a haiku about rain'],
+};
+
+/** For a model that was taught no conversation: it goes on with what one begins. */
+const CONTINUATION = {
+  title: 'How does it begin?',
+  placeholder: 'Begin a text; the model goes on',
+  starters: ['Once upon a time', 'There was once a', 'One morning'],
+};
+
+function start({ title, placeholder, starters }) {
+  byId('welcome-title').textContent = title;
+  prompt.placeholder = placeholder;
+  byId('starters').replaceChildren(
+    ...starters.map((text) => {
+      const item = document.createElement('li');
+      const press = () => {
+        write(text);
+        send();
+        prompt.focus();
+      };
+      item.append(button(text, press, { className: 'starter' }));
+      return item;
+    }),
+  );
 }
 
 function parameters(count) {
@@ -472,21 +501,6 @@ byId('conversation').addEventListener('click', (event) => {
   const pressed = event.target.closest('.copy-code');
   if (pressed) copy(pressed.closest('figure').querySelector('pre').textContent, pressed);
 });
-
-const STARTERS = ['Tell me a short story about a lighthouse', 'Why does a bicycle stay upright?', 'Write a haiku about rain'];
-byId('starters').append(
-  ...STARTERS.map((text) => {
-    const item = document.createElement('li');
-    item.append(
-      button(text, () => {
-        write(text);
-        send();
-        prompt.focus();
-      }, { className: 'starter' }),
-    );
-    return item;
-  }),
-);
 
 // --- Theme ----------------------------------------------------------------------------------------
 

@@ -86,17 +86,22 @@ async function ask(path, token, options = {}) {
 }
 
 async function troubleOf(response) {
-  let message = '';
-  let progress;
+  let message;
   try {
-    const body = JSON.parse(await response.text());
-    message = body?.error?.message ?? body?.message ?? '';
-    progress = fraction(body);
+    message = JSON.parse(await response.text())?.error?.message;
   } catch {
     // Not ours: a proxy's page, say. The status tells enough.
   }
-  const said = message || `The server answered with ${`${response.status} ${response.statusText}`.trim()}.`;
-  return new Trouble(kindOf(response.status), said, { retryAfterSeconds: retryAfter(response), progress });
+  if (typeof message !== 'string' || message === '') message = `the server answered with ${`${response.status} ${response.statusText}`.trim()}`;
+  return new Trouble(kindOf(response.status), sentence(message), { retryAfterSeconds: retryAfter(response), progress: fraction(message) });
+}
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+
+/** "the model is being loaded: 42 %" */
+function fraction(message) {
+  const percent = /(\d{1,3}) ?%/.exec(message);
+  return percent === null ? undefined : Math.min(Number(percent[1]) / 100, 1);
 }
 
 function kindOf(status) {
@@ -111,21 +116,16 @@ function retryAfter(response) {
   return Number.isFinite(seconds) ? Math.min(Math.max(Math.ceil(seconds), 1), 600) : undefined;
 }
 
-const fraction = (body) => {
-  const value = body?.progress ?? body?.error?.progress;
-  return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
-};
-
-/** What is served: {name, place?, format?, parameters?, contextTokens?, sampling}. */
+/** What is served: {name, place?, format?, parameters?, contextTokens?, isBase, sampling}. isBase: it goes on with texts. */
 export async function model(token) {
   const response = await ask('/v1/models', token);
   if (!response.ok) throw await troubleOf(response);
   const entry = (await response.json())?.data?.[0] ?? {};
-  const { placement, format, parameters, context_tokens: contextTokens, sampling = {} } = entry.meta ?? {};
-  return { name: String(entry.id ?? 'model'), place: placement, format, parameters, contextTokens, sampling };
+  const { placement, format, parameters, context_tokens: contextTokens, has_chat_template: chats, sampling = {} } = entry.meta ?? {};
+  return { name: String(entry.id ?? 'model'), place: placement, format, parameters, contextTokens, isBase: chats === false, sampling };
 }
 
-/** Whether a model is loaded: {ready, progress?: 0..1}. */
+/** Whether a model is loaded: {ready}, or {message, progress?: 0 to 1}. */
 export async function health() {
   const response = await ask('/health', '');
   if (response.ok) return { ready: true };
@@ -163,7 +163,7 @@ export async function* chat({ messages, settings, modelName, token, signal }) {
     }
     const chunk = parse(data);
     if (chunk.error) {
-      throw new Trouble('broken', chunk.error.message ?? 'The server reported an error.');
+      throw new Trouble('broken', sentence(String(chunk.error.message || 'the server reported an error')));
     }
     const choice = chunk.choices?.[0];
     const text = choice?.delta?.content;

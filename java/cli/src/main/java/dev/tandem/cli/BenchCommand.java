@@ -11,7 +11,7 @@ import picocli.CommandLine.Spec;
     customSynopsis = "tandem bench COMMAND [OPTIONS]",
     description = "Measures speed.",
     footer = {"", "Example:", "  tandem bench model -m model.gguf"},
-    subcommands = {BenchModelCommand.class, BenchKernelsCommand.class})
+    subcommands = {BenchModelCommand.class, BenchKernelsCommand.class, BenchServeCommand.class})
 final class BenchCommand implements Callable<Integer> {
 
   private final Streams streams;

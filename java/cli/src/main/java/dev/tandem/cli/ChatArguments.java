@@ -34,6 +34,11 @@ final class ChatArguments {
         .toList();
   }
 
+  /** The system message. */
+  Optional<String> system() {
+    return system;
+  }
+
   /** What is said before the first message. */
   List<ChatMessage> begin() {
     return system.map(ChatMessage::system).stream().toList();

@@ -122,7 +122,7 @@ final class DocsCommand implements Callable<Integer> {
   }
 
   private void row(String name, String text) {
-    page.append("| ").append(name).append(" | ");
+    page.append("| ").append(name.replace("|", "\\|")).append(" | ");
     page.append(escaped(format(text)).replace("|", "\\|")).append(" |\n");
   }
 

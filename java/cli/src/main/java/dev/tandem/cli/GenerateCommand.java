@@ -1,5 +1,6 @@
 package dev.tandem.cli;
 
+import dev.tandem.client.ClientOptions;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.Generation;
 import dev.tandem.engine.GenerationListener;
@@ -10,6 +11,7 @@ import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.model.Model;
+import dev.tandem.protocol.v1.GenerateRequest;
 import dev.tandem.text.TokenBuffer;
 import dev.tandem.text.chat.ChatTemplate;
 import java.io.ByteArrayOutputStream;
@@ -21,8 +23,10 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code tandem generate}: continues a text. */
 @Command(
@@ -40,7 +44,8 @@ import picocli.CommandLine.Parameters;
       "  tandem generate \"There was once a brave fox\"",
       "  tandem generate -m model.gguf -f prompt.txt -n 200 --temp 0 --stats",
       "  tandem generate -m model.gguf --chat \"Why is the sky blue?\"",
-      "  echo \"The capital of France is\" | tandem generate -m model.gguf -n 8 --json"
+      "  echo \"The capital of France is\" | tandem generate -m model.gguf -n 8 --json",
+      "  tandem generate --connect localhost:8077 --chat \"Why is the sky blue?\""
     })
 final class GenerateCommand implements Callable<Integer> {
 
@@ -53,6 +58,8 @@ final class GenerateCommand implements Callable<Integer> {
   @Mixin private LengthOptions length;
   @Mixin private SamplingArguments sampling;
   @Mixin private ChatArguments conversation;
+  @Mixin private ConnectOptions connect;
+  @Spec private CommandSpec spec;
 
   @Parameters(
       arity = "0..1",
@@ -125,6 +132,9 @@ final class GenerateCommand implements Callable<Integer> {
     SamplingOptions typed = sampling.options();
     int most = length.mostTokens();
     List<String> stop = length.stop();
+    if (connect.isWanted(spec.commandLine().getParseResult())) {
+      return remote(typed, most, stop).run();
+    }
     EngineOptions engine = length.engine(run);
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
@@ -152,6 +162,28 @@ final class GenerateCommand implements Callable<Integer> {
           chat ? conversation.tokens(template, loaded.tokenizer(), prompt) : tokens(loaded, prompt);
       return generate(session, prompt, tokens, options, report);
     }
+  }
+
+  /** The same, done by a server. */
+  private RemoteGenerate remote(SamplingOptions typed, int most, List<String> stop) {
+    ClientOptions server = connect.client(streams);
+    GenerateRequest.Builder request =
+        GenerateRequest.newBuilder()
+            .setSampling(RemoteSampling.of(typed))
+            .addAllStop(stop)
+            .setIgnoreEnd(sampling.ignoreEos());
+    if (most != GenerationOptions.UNLIMITED) {
+      request.setMaxTokens(most);
+    }
+    if (logProbs != GenerationOptions.NONE) {
+      request.setLogProbabilities(logProbs);
+    }
+    return new RemoteGenerate(
+        streams,
+        server,
+        request.build(),
+        new RemoteGenerate.Presentation(
+            prompt(), chat, conversation.system(), special, hidePrompt, stats, json, quiet));
   }
 
   private int generate(

@@ -3,6 +3,9 @@ package dev.tandem.cli;
 import dev.tandem.engine.EngineException;
 import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.runtime.RuntimeFailure;
+import dev.tandem.server.ServerException;
+import dev.tandem.server.config.ConfigurationException;
+import dev.tandem.server.security.SecurityFileException;
 import dev.tandem.text.chat.ChatTemplateException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -39,6 +42,7 @@ import picocli.CommandLine.Spec;
       "  tandem generate \"Once upon a time\"      a story from the built-in model",
       "  tandem generate -m model.gguf \"Hello\"   any GGUF model of the Llama family",
       "  tandem chat -m model.gguf               talks with a model",
+      "  tandem serve -m model.gguf              the same for other programs and browsers",
       "  tandem inspect -m model.gguf            what is in a model, and what it costs",
       "",
       "'tandem COMMAND --help' tells more.",
@@ -48,12 +52,14 @@ public final class Main implements Callable<Integer> {
 
   private static final int FAILED = 1;
   private static final int USAGE = 2;
+  private static final String SERVE = "serve";
 
   private static final Map<String, Class<?>> COMMANDS = new LinkedHashMap<>();
 
   static {
     COMMANDS.put("generate", GenerateCommand.class);
     COMMANDS.put("chat", ChatCommand.class);
+    COMMANDS.put(SERVE, ServeCommand.class);
     COMMANDS.put("inspect", InspectCommand.class);
     COMMANDS.put("tokenize", TokenizeCommand.class);
     COMMANDS.put("template", TemplateCommand.class);
@@ -136,6 +142,9 @@ public final class Main implements Callable<Integer> {
   private static CommandLine line(Main main, Collection<String> commands) {
     CommandLine line = new CommandLine(main, new Factory(main.streams));
     commands.forEach(name -> line.addSubcommand(name, COMMANDS.get(name)));
+    if (commands.contains(SERVE)) {
+      ServeFlags.addTo(line.getSubcommands().get(SERVE).getCommandSpec());
+    }
     layOutHelp(line);
     return line;
   }
@@ -214,6 +223,9 @@ public final class Main implements Callable<Integer> {
       case EngineException e -> Optional.of(e.getMessage());
       case RuntimeFailure e -> Optional.of(e.getMessage());
       case ChatTemplateException e -> Optional.of(e.getMessage());
+      case ConfigurationException e -> Optional.of(e.getMessage());
+      case SecurityFileException e -> Optional.of(e.getMessage());
+      case ServerException e -> Optional.of(e.getMessage());
       case UncheckedIOException e -> Optional.of(e.getMessage());
       case IOException e -> Optional.of(String.valueOf(e.getMessage()));
       case OutOfMemoryError e ->

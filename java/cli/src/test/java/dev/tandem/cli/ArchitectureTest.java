@@ -44,6 +44,12 @@ final class ArchitectureTest {
           .definedBy("dev.tandem.runtime..")
           .layer("engine")
           .definedBy("dev.tandem.engine..")
+          .layer("protocol")
+          .definedBy("dev.tandem.protocol..")
+          .layer("client")
+          .definedBy("dev.tandem.client..")
+          .layer("server")
+          .definedBy("dev.tandem.server..")
           .layer("cli")
           .definedBy("dev.tandem.cli..")
           .optionalLayer("reference")
@@ -58,8 +64,14 @@ final class ArchitectureTest {
           .mayOnlyAccessLayers("model")
           .whereLayer("engine")
           .mayOnlyAccessLayers("model", "text", "runtime")
+          .whereLayer("protocol")
+          .mayNotAccessAnyLayer()
+          .whereLayer("client")
+          .mayOnlyAccessLayers("protocol")
+          .whereLayer("server")
+          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol")
           .whereLayer("cli")
-          .mayOnlyAccessLayers("model", "text", "runtime", "engine")
+          .mayOnlyAccessLayers("model", "text", "runtime", "engine", "protocol", "server", "client")
           .ensureAllClassesAreContainedInArchitectureIgnoring("dev.tandem.bench..");
 
   /** A module's own package is the whole, which the rules after this one keep from its parts. */
@@ -143,6 +155,43 @@ final class ArchitectureTest {
           .dependOnClassesThat(
               resideInAPackage("dev.tandem.engine..").and(not(simpleName("MemoryNeed"))));
 
+  /** {@code generate --connect} loads no library, and no engine but the names of its numbers. */
+  @ArchTest
+  static final ArchRule whatAServerDoesTouchesNoEngine =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.tandem.cli..")
+          .and()
+          .haveSimpleNameStartingWith("Remote")
+          .or()
+          .resideInAPackage("dev.tandem.cli..")
+          .and()
+          .haveSimpleNameStartingWith("Connect")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.tandem.runtime..")
+          .orShould()
+          .dependOnClassesThat(
+              resideInAPackage("dev.tandem.engine..")
+                  .and(not(resideInAPackage("dev.tandem.engine.sample.."))));
+
+  /** A client is small: protobuf and Netty, and nothing else. */
+  @ArchTest
+  static final ArchRule theClientNeedsProtobufAndNettyAlone =
+      noClasses()
+          .that()
+          .resideInAnyPackage("dev.tandem.client..", "dev.tandem.protocol..")
+          .should()
+          .dependOnClassesThat(
+              not(
+                  resideInAnyPackage(
+                      "java..",
+                      "javax.net.ssl..",
+                      "dev.tandem.client..",
+                      "dev.tandem.protocol..",
+                      "com.google.protobuf..",
+                      "io.netty..")));
+
   @ArchTest
   static final ArchRule nativeFunctionsAreCalledByTheRuntimeAlone =
       noClasses()
@@ -178,7 +227,36 @@ final class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(
-              "com.hubspot..", "jinjava..", "com.google..", "com.fasterxml.jackson.databind..");
+              "com.hubspot..", "jinjava..", "com.google.common..", "com.google.re2j..");
+
+  /** The libraries of a server are for servers and clients: other commands start without them. */
+  @ArchTest
+  static final ArchRule librariesOfTheServerAreForTheServer =
+      noClasses()
+          .that()
+          .resideOutsideOfPackages(
+              "dev.tandem.text.chat..",
+              "dev.tandem.protocol..",
+              "dev.tandem.client..",
+              "dev.tandem.server..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "io.netty..",
+              "io.micrometer..",
+              "ch.qos.logback..",
+              "com.google.protobuf..",
+              "com.fasterxml.jackson.databind..");
+
+  /** How the log is set up is one class's business, so that a program may bring its own. */
+  @ArchTest
+  static final ArchRule logbackIsSetUpInOnePlace =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("dev.tandem.server.log..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("ch.qos.logback..");
 
   /** No name in a template leads to Java: nothing there could follow it. */
   @ArchTest
@@ -210,12 +288,14 @@ final class ArchitectureTest {
           .should()
           .callMethodWhere(readsConfiguration());
 
-  /** A library's warnings are for the log; everybody else throws, or tells who called. */
+  /** A library's warnings are for the log, and servers have one; others throw, or tell who called. */
   @ArchTest
-  static final ArchRule onlyTheModelLogs =
+  static final ArchRule onlyTheModelAndServersLog =
       noClasses()
           .that()
           .doNotHaveFullyQualifiedName("dev.tandem.engine.TandemModel")
+          .and()
+          .resideOutsideOfPackages("dev.tandem.server..", "dev.tandem.client..")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("java.util.logging..", "org.slf4j..")

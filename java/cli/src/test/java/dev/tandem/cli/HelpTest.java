@@ -26,6 +26,7 @@ class HelpTest {
         "",
         "generate",
         "chat",
+        "serve",
         "inspect",
         "tokenize",
         "template",
@@ -78,6 +79,7 @@ class HelpTest {
         List.of(
             "generate",
             "chat",
+            "serve",
             "inspect",
             "tokenize",
             "template",
@@ -137,6 +139,9 @@ class HelpTest {
     "bench model, --n-prompt, 512",
     "bench model, --n-gen, 64",
     "bench model, --repetitions, 5",
+    "serve, --http-port, 8080",
+    "serve, --parallel, 16",
+    "serve, --queue, 256",
     "synth, --type, F16"
   })
   void defaultsAreStated(String command, String option, String value) {

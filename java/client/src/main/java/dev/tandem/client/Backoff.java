@@ -5,8 +5,8 @@ import java.util.random.RandomGenerator;
 
 /**
  * Pauses between attempts to connect: each up to twice as long as the one before it. What is waited
- * is drawn from the upper half of that, so that many clients of a server that comes back do not come
- * all at once.
+ * is drawn from the upper half of that, so that many clients of a server that comes back do not
+ * come all at once.
  *
  * @param first the longest pause after the first failure
  * @param most the longest pause of all

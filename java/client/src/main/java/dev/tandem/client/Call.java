@@ -137,9 +137,7 @@ abstract class Call {
     answerTimer =
         Optional.of(
             loop.schedule(
-                () -> giveUp(noAnswer()),
-                options.answerTimeout().toNanos(),
-                TimeUnit.NANOSECONDS));
+                () -> giveUp(noAnswer()), options.answerTimeout().toNanos(), TimeUnit.NANOSECONDS));
   }
 
   private TandemException noAnswer() {

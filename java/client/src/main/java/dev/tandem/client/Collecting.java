@@ -19,12 +19,11 @@ final class Collecting implements Flow.Subscriber<TokenEvent> {
 
   @Override
   public void onSubscribe(Flow.Subscription subscription) {
-    done.whenComplete(
-        (completion, failure) -> {
-          if (done.isCancelled()) {
-            subscription.cancel();
-          }
-        });
+    done.whenComplete((completion, failure) -> {
+      if (done.isCancelled()) {
+        subscription.cancel();
+      }
+    });
     subscription.request(Long.MAX_VALUE);
   }
 

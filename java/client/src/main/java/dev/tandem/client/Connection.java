@@ -85,12 +85,11 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
     }
     channel
         .writeAndFlush(message)
-        .addListener(
-            written -> {
-              if (!written.isSuccess()) {
-                call.fail(lost("it could not be written to").because(written.cause()));
-              }
-            });
+        .addListener(written -> {
+          if (!written.isSuccess()) {
+            call.fail(lost("it could not be written to").because(written.cause()));
+          }
+        });
   }
 
   /** Tells the server that a request is to end. */
@@ -204,7 +203,10 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
     } else {
       probe = ++lastId;
       channel.writeAndFlush(
-          ClientMessage.newBuilder().setRequestId(probe).setPing(Ping.getDefaultInstance()).build());
+          ClientMessage.newBuilder()
+              .setRequestId(probe)
+              .setPing(Ping.getDefaultInstance())
+              .build());
     }
   }
 
@@ -216,6 +218,7 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
 
   private TandemException garbage(String what) {
     return TandemException.lasting(
-        ErrorCode.MALFORMED, "%s does not keep to the protocol: %s".formatted(options.address(), what));
+        ErrorCode.MALFORMED,
+        "%s does not keep to the protocol: %s".formatted(options.address(), what));
   }
 }

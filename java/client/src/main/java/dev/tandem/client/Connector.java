@@ -78,25 +78,23 @@ final class Connector {
                 new AdaptiveRecvByteBufAllocator(64, 4 << 10, MOST_READ_BYTES))
             .handler(pipeline(greeted))
             .connect(options.host(), options.port())
-            .addListener(
-                connected -> {
-                  if (!connected.isSuccess()) {
-                    greeted.tryFailure(refused(connected.cause()));
-                  }
-                })
+            .addListener(connected -> {
+              if (!connected.isSuccess()) {
+                greeted.tryFailure(refused(connected.cause()));
+              }
+            })
             .channel();
     Future<?> timer =
         loop.schedule(() -> greeted.tryFailure(silent()), millis, TimeUnit.MILLISECONDS);
-    greeted.addListener(
-        (Future<Welcome> welcome) -> {
-          timer.cancel(false);
-          if (welcome.isSuccess()) {
-            ready.setSuccess(take(channel, welcome.getNow(), changed));
-          } else {
-            channel.close();
-            ready.setFailure(welcome.cause());
-          }
-        });
+    greeted.addListener((Future<Welcome> welcome) -> {
+      timer.cancel(false);
+      if (welcome.isSuccess()) {
+        ready.setSuccess(take(channel, welcome.getNow(), changed));
+      } else {
+        channel.close();
+        ready.setFailure(welcome.cause());
+      }
+    });
     return ready;
   }
 
@@ -104,13 +102,11 @@ final class Connector {
     return new ChannelInitializer<>() {
       @Override
       protected void initChannel(SocketChannel channel) {
-        tls.ifPresent(
-            context -> {
-              SslHandler handler =
-                  context.newHandler(channel.alloc(), options.host(), options.port());
-              handler.setHandshakeTimeoutMillis(options.connectTimeout().toMillis());
-              channel.pipeline().addLast(handler);
-            });
+        tls.ifPresent(context -> {
+          SslHandler handler = context.newHandler(channel.alloc(), options.host(), options.port());
+          handler.setHandshakeTimeoutMillis(options.connectTimeout().toMillis());
+          channel.pipeline().addLast(handler);
+        });
         Frames.addTo(
             channel.pipeline(), options.maxFrameBytes(), ServerMessage.getDefaultInstance());
         channel.pipeline().addLast(new Greeting(options, greeted));

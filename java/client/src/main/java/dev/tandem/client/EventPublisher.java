@@ -32,21 +32,20 @@ record EventPublisher(Requests requests, GenerateRequest request, Executor callb
 
     void begin() {
       news.set(1); // nothing is delivered before onSubscribe has returned
-      callbacks.execute(
-          () -> {
-            try {
-              subscriber.onSubscribe(this);
-              if (!over) {
-                call = requests.generate(request, this::tell);
-                if (over) {
-                  requests.abandon(call); // meanwhile
-                }
-              }
-            } catch (RuntimeException e) {
-              wrong = Optional.of(e);
+      callbacks.execute(() -> {
+        try {
+          subscriber.onSubscribe(this);
+          if (!over) {
+            call = requests.generate(request, this::tell);
+            if (over) {
+              requests.abandon(call); // meanwhile
             }
-            deliver();
-          });
+          }
+        } catch (RuntimeException e) {
+          wrong = Optional.of(e);
+        }
+        deliver();
+      });
     }
 
     @Override

@@ -51,7 +51,8 @@ final class GenerateCall extends Call {
       case BODY_NOT_SET -> {} // something that a newer server tells beside
       default ->
           throw TandemException.lasting(
-              ErrorCode.UNSUPPORTED, "the server answered a generation by " + message.getBodyCase());
+              ErrorCode.UNSUPPORTED,
+              "the server answered a generation by " + message.getBodyCase());
     }
     news.run();
     return message.hasFinished();

@@ -78,11 +78,10 @@ final class Pool {
         .filter(Connection::isUsable)
         .filter(connection -> connection.load() < connection.most())
         .min(Comparator.comparingInt(Connection::load))
-        .or(
-            () ->
-                connections.stream()
-                    .filter(Connection::isUsable)
-                    .min(Comparator.comparingInt(Connection::load)));
+        .or(() ->
+            connections.stream()
+                .filter(Connection::isUsable)
+                .min(Comparator.comparingInt(Connection::load)));
   }
 
   /** Those that only finish what they have do not count. */
@@ -178,12 +177,11 @@ final class Pool {
     share(call);
     if (waiting.remove(call)) {
       call.fail(
-          lastFailure.orElseGet(
-              () ->
-                  TandemException.passing(
-                      ErrorCode.UNAVAILABLE,
-                      "cannot connect to %s within %d ms"
-                          .formatted(options.address(), options.reconnectFor().toMillis()))));
+          lastFailure.orElseGet(() ->
+              TandemException.passing(
+                  ErrorCode.UNAVAILABLE,
+                  "cannot connect to %s within %d ms"
+                      .formatted(options.address(), options.reconnectFor().toMillis()))));
     }
   }
 

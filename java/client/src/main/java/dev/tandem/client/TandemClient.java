@@ -81,19 +81,17 @@ public final class TandemClient implements AutoCloseable {
       client
           .requests
           .loop()
-          .execute(
-              () ->
-                  client
-                      .pool
-                      .first()
-                      .addListener(
-                          (Future<Connection> made) -> {
-                            if (made.isSuccess()) {
-                              first.complete(made.getNow());
-                            } else {
-                              first.completeExceptionally(made.cause());
-                            }
-                          }));
+          .execute(() ->
+              client
+                  .pool
+                  .first()
+                  .addListener((Future<Connection> made) -> {
+                    if (made.isSuccess()) {
+                      first.complete(made.getNow());
+                    } else {
+                      first.completeExceptionally(made.cause());
+                    }
+                  }));
       await(first);
       return client;
     } catch (RuntimeException e) {
@@ -197,8 +195,7 @@ public final class TandemClient implements AutoCloseable {
     if (answer.getBodyCase() != expected) {
       throw TandemException.lasting(
           ErrorCode.UNSUPPORTED,
-          "the server answered %s by %s"
-              .formatted(question.getBodyCase(), answer.getBodyCase()));
+          "the server answered %s by %s".formatted(question.getBodyCase(), answer.getBodyCase()));
     }
     return answer;
   }

@@ -39,7 +39,9 @@ class LoadTest {
   void load() {
     Path file = folder.resolve("load.gguf");
     SyntheticModel.write(file, SHAPE, SyntheticModel.Options.of(TensorType.Q8_0));
-    model = TandemModel.open(file, EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(CONTEXT).withStep(24, 1));
+    model =
+        TandemModel.open(
+            file, EngineOptions.of(DeviceOptions.cpu(1)).withKvTokens(CONTEXT).withStep(24, 1));
   }
 
   @AfterEach
@@ -56,8 +58,7 @@ class LoadTest {
   void nothingIsLeftOfATextWithoutASession() {
     for (int most : new int[] {0, 1, 50}) {
       Generation generation =
-          model.generate(
-              PROMPT, GenerationOptions.of(most, SamplingOptions.seeded(1)), 0, NOBODY);
+          model.generate(PROMPT, GenerationOptions.of(most, SamplingOptions.seeded(1)), 0, NOBODY);
       EngineLoad load = model.load();
       assertEquals(0, load.kvBlocksUsed(), "when it returns, its room is free");
       assertEquals(0, load.running());
@@ -69,8 +70,7 @@ class LoadTest {
           throw new UnsupportedOperationException();
         });
     assertThrows(
-        UnsupportedOperationException.class,
-        () -> model.generate(PROMPT, everything(), 0, fails));
+        UnsupportedOperationException.class, () -> model.generate(PROMPT, everything(), 0, fails));
     assertEquals(0, model.load().kvBlocksUsed());
     Heard interrupts = new Heard(count -> Thread.currentThread().interrupt());
     assertEquals(

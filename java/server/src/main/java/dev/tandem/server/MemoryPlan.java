@@ -92,6 +92,11 @@ public record MemoryPlan(
     }
   }
 
+  /** Of all rows. */
+  public long totalBytes() {
+    return need.total() + queueBytes;
+  }
+
   /** Everything that takes memory, with the settings that decide how much. */
   public List<Row> rows(ServerOptions options) {
     return List.of(

@@ -2,10 +2,16 @@ package dev.tandem.server;
 
 import dev.tandem.server.config.ConfigurationException;
 import dev.tandem.server.config.ServerOptions;
+import dev.tandem.server.http.HttpInitializer;
+import dev.tandem.server.log.RequestLog;
+import dev.tandem.server.metrics.Metrics;
 import dev.tandem.server.request.Backend;
+import dev.tandem.server.request.BackendLoad;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
-import dev.tandem.server.request.DeskObserver;
+import dev.tandem.server.request.DeskObservers;
+import dev.tandem.server.rpc.RpcInitializer;
+import dev.tandem.server.transport.ConnectionLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -37,6 +43,7 @@ public final class TandemServer implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(TandemServer.class);
 
+  private static final String NAME = "tandem";
   private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
   private static final Duration CANCELLED =
       Duration.ofSeconds(5); // a cancelled request ends sooner
@@ -45,12 +52,15 @@ public final class TandemServer implements AutoCloseable {
 
   private final ServerOptions options;
   private final ScheduledExecutorService timer;
+  private final Metrics metrics;
   private final Desk desk;
   private final EventLoopGroup loops;
   private final CompletableFuture<Void> ready = new CompletableFuture<>();
   private final Thread loader;
   private final Channel rpc;
   private final Channel http;
+  private final InetSocketAddress rpcAddress; // known after closing too
+  private final InetSocketAddress httpAddress;
   private volatile boolean closing;
   private boolean closed; // guarded by this
 
@@ -108,21 +118,26 @@ public final class TandemServer implements AutoCloseable {
             options.limits().queue(),
             options.limits().promptTokens().orElse(Integer.MAX_VALUE),
             RETRY_AFTER);
-    desk = new Desk(limits, new DeskObserver() {});
+    metrics = new Metrics(this::backendLoad);
+    desk = new Desk(limits, new DeskObservers(metrics, new RequestLog()));
     loops =
         new MultiThreadIoEventLoopGroup(
             loopThreads(), new DefaultThreadFactory("tandem-io"), NioIoHandler.newFactory());
     loader =
         Thread.ofPlatform().daemon().name("tandem-load").unstarted(() -> load(backend, listener));
+    ConnectionLimit limit = new ConnectionLimit(options.network().connections());
     Optional<Channel> opened = Optional.empty();
     try {
-      rpc = open(access, "--port", options.network().port(), rpcInitializer(access));
+      rpc = open(access, "--port", options.network().port(), rpcInitializer(access, limit));
       opened = Optional.of(rpc);
-      http = open(access, "--http-port", options.network().httpPort(), httpInitializer(access));
+      http = open(access, "--http-port", options.network().httpPort(), httpInitializer(access, limit));
+      rpcAddress = (InetSocketAddress) rpc.localAddress();
+      httpAddress = (InetSocketAddress) http.localAddress();
     } catch (RuntimeException | Error e) {
       opened.ifPresent(Channel::close);
       stopLoops();
       desk.close();
+      metrics.close();
       throw e;
     }
   }
@@ -132,20 +147,22 @@ public final class TandemServer implements AutoCloseable {
     return Math.clamp(Runtime.getRuntime().availableProcessors() / 4, 2, 4);
   }
 
-  private ChannelInitializer<SocketChannel> rpcInitializer(Access access) {
-    return new NothingYet();
+  private Optional<BackendLoad> backendLoad() {
+    return desk.backend().map(Backend::load);
   }
 
-  private ChannelInitializer<SocketChannel> httpInitializer(Access access) {
-    return new NothingYet();
+  private ChannelInitializer<SocketChannel> rpcInitializer(Access access, ConnectionLimit limit) {
+    return new RpcInitializer(
+        desk, PortOptions.rpc(options), access.authenticator(), access.tls(), NAME, limit);
   }
 
-  /** Until the protocols are there. */
-  private static final class NothingYet extends ChannelInitializer<SocketChannel> {
-    @Override
-    protected void initChannel(SocketChannel channel) {
-      channel.close();
-    }
+  private ChannelInitializer<SocketChannel> httpInitializer(Access access, ConnectionLimit limit) {
+    return new HttpInitializer(
+        desk,
+        PortOptions.http(options, access.rules()),
+        access.authenticator(),
+        access.tls(),
+        metrics);
   }
 
   private Channel open(
@@ -183,11 +200,7 @@ public final class TandemServer implements AutoCloseable {
         loaded.close(); // too late
         return;
       }
-      Duration took = Duration.ofNanos(System.nanoTime() - started);
-      log.atInfo()
-          .addKeyValue("seconds", took.toMillis() / 1e3)
-          .log("ready: {}", loaded.card().name());
-      listener.ready(loaded.card(), took);
+      listener.ready(loaded.card(), Duration.ofNanos(System.nanoTime() - started));
       ready.complete(null);
     } catch (RuntimeException | Error e) {
       if (!closing) {
@@ -232,12 +245,12 @@ public final class TandemServer implements AutoCloseable {
 
   /** Where the binary protocol is spoken. */
   public InetSocketAddress rpcAddress() {
-    return (InetSocketAddress) rpc.localAddress();
+    return rpcAddress;
   }
 
   /** Where HTTP is spoken. */
   public InetSocketAddress httpAddress() {
-    return (InetSocketAddress) http.localAddress();
+    return httpAddress;
   }
 
   /** Whether both ports speak TLS. */
@@ -292,6 +305,7 @@ public final class TandemServer implements AutoCloseable {
     stopLoops();
     timer.shutdownNow();
     interrupted |= joinLoader();
+    metrics.close();
     desk.backend().ifPresent(Backend::close);
     log.info("ended");
     if (interrupted) {

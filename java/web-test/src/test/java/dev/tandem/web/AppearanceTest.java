@@ -71,7 +71,7 @@ final class AppearanceTest extends PageTest {
     browser.await("the end", () -> browser.labelled("Try again").isPresent());
     browser.send("And now");
     browser.await(
-        "the trouble", () -> browser.text(".turn .trouble:not([hidden])").contains("refused"));
+        "the trouble", () -> browser.text(".turn .trouble:not([hidden])").contains("Refused."));
     assertEquals("", pale(), "in a conversation");
     browser.click("#open-settings");
     assertEquals("", pale(), "in a dialog");

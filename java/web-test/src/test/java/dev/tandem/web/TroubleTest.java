@@ -74,14 +74,14 @@ final class TroubleTest extends PageTest {
 
   @Test
   void tellsHowFarLoadingIs() {
-    AtomicReference<ScriptedServer.Answer> models = new AtomicReference<>(loading(0.25));
-    AtomicReference<ScriptedServer.Answer> health = new AtomicReference<>(loading(0.25));
+    AtomicReference<ScriptedServer.Answer> models = new AtomicReference<>(loading(25));
+    AtomicReference<ScriptedServer.Answer> health = new AtomicReference<>(loading(25));
     server.models(exchange -> models.get().to(exchange));
     server.health(exchange -> health.get().to(exchange));
     browser.driver().get(server.url());
-    browser.await("25 %", () -> browser.text("#notice").contains("being loaded: 25 %"));
+    browser.await("25 %", () -> browser.text("#notice").contains("being loaded: 25 %."));
     assertEquals("0.25", String.valueOf(browser.find("#notice-progress").getDomProperty("value")));
-    health.set(loading(0.75));
+    health.set(loading(75));
     browser.await("75 %", () -> browser.text("#notice").contains("75 %"));
     models.set(ScriptedServer.json(200, ScriptedServer.MODEL));
     health.set(ScriptedServer.json(200, "{}"));
@@ -89,19 +89,20 @@ final class TroubleTest extends PageTest {
     assertFalse(browser.isShown("#notice"));
   }
 
-  private static ScriptedServer.Answer loading(double progress) {
+  private static ScriptedServer.Answer loading(int percent) {
     return ScriptedServer.json(
         503,
-        "{\"progress\": %s, \"error\": {\"message\": \"The model is being loaded.\"}}"
-            .formatted(progress),
+        Feed.json(
+            Map.of(
+                "error", Map.of("message", "the model is being loaded: %d %%".formatted(percent)))),
         Map.of("Retry-After", "1"));
   }
 
   @Test
   void messagesWaitForTheModel() {
-    server.chat(loading(0.5), loading(0.9), Feed.of("Ready."));
+    server.chat(loading(50), loading(90), Feed.of("Ready."));
     browser.open(server).send("Hello");
-    browser.await("why", () -> browser.text(TROUBLE).contains("being loaded. 50 % are there."));
+    browser.await("why", () -> browser.text(TROUBLE).contains("The model is being loaded: 50 %."));
     browser.await("the answer", "Ready.", browser::answer);
     assertEquals(3, server.chats().size());
     assertFalse(browser.isShown(TROUBLE));
@@ -144,7 +145,7 @@ final class TroubleTest extends PageTest {
           exchange.getResponseBody().write("<html>".getBytes(StandardCharsets.UTF_8));
         });
     browser.open(server).send("Hello");
-    browser.await("why", () -> browser.text(TROUBLE).contains("8192 fit <b>here</b>"));
+    browser.await("why", () -> browser.text(TROUBLE).contains("8192 fit <b>here</b>."));
     browser.press("Try again");
     browser.await("the status", () -> browser.text(TROUBLE).contains("answered with 502"));
   }
@@ -156,7 +157,7 @@ final class TroubleTest extends PageTest {
     feed.event(Map.of("error", Map.of("message", "the device failed")));
     server.chat(feed);
     browser.open(server).send("Hello");
-    browser.await("why", () -> browser.text(TROUBLE).contains("the device failed"));
+    browser.await("why", () -> browser.text(TROUBLE).contains("The device failed."));
     assertEquals("Once", browser.answer());
     assertTrue(browser.text(".turn.assistant .measures").contains("broken off"));
     feed.cut();

@@ -2,7 +2,6 @@ package dev.tandem.server.config;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -49,7 +48,10 @@ public final class Configuration {
   }
 
   private void setByFile(Path file, String name, String text) {
-    Setting<?> setting = known(name, List.copyOf(names().keySet()), name + " in " + file);
+    Setting<?> setting = names().get(name);
+    if (setting == null) {
+      throw unknown(name + " in " + file, Nearest.of(name, names().keySet()));
+    }
     if (setting.secret()) {
       throw new ConfigurationException(
           "%s: %s is a secret, which does not belong here: set %s in the environment"
@@ -59,11 +61,15 @@ public final class Configuration {
   }
 
   private void setByEnvironment(String variable, String text) {
-    Map<String, Setting<?>> known = new LinkedHashMap<>();
-    Settings.ALL.forEach(setting -> known.put(setting.environmentName(), setting));
-    Setting<?> setting = known.get(variable);
+    Map<String, Setting<?>> known = new LinkedHashMap<>(); // without the prefix, which all have
+    Settings.ALL.forEach(setting ->
+        known.put(setting.environmentName().substring(Setting.PREFIX.length()), setting));
+    String name = variable.substring(Setting.PREFIX.length());
+    Setting<?> setting = known.get(name);
     if (setting == null) {
-      throw unknown(variable + " in the environment", variable, List.copyOf(known.keySet()));
+      throw unknown(
+          variable + " in the environment",
+          Nearest.of(name, known.keySet()).map(Setting.PREFIX::concat));
     }
     set(setting, text, variable);
   }
@@ -82,21 +88,13 @@ public final class Configuration {
     return names;
   }
 
-  private static Setting<?> known(String name, List<String> all, String where) {
-    Setting<?> setting = names().get(name);
-    if (setting == null) {
-      throw unknown(where, name, all);
-    }
-    return setting;
-  }
-
-  private static ConfigurationException unknown(String where, String name, List<String> known) {
+  private static ConfigurationException unknown(String where, Optional<String> nearest) {
     return new ConfigurationException(
         "there is no setting %s%s"
             .formatted(
                 where,
-                Nearest.of(name, known)
-                    .map(nearest -> "; did you mean " + nearest + "?")
+                nearest
+                    .map(meant -> "; did you mean " + meant + "?")
                     .orElse(": 'tandem serve --help' lists all")));
   }
 

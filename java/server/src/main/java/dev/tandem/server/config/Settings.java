@@ -137,7 +137,7 @@ public final class Settings {
           "idle-timeout",
           NETWORK,
           Type.duration(SHORTEST, LONGEST),
-          Duration.ofMinutes(10),
+          Duration.ofMinutes(5),
           "A connection without a request is closed after so long.");
 
   static final Setting<Duration> HANDSHAKE_TIMEOUT =
@@ -146,8 +146,8 @@ public final class Settings {
           NETWORK,
           Type.duration(SHORTEST, LONGEST),
           Duration.ofSeconds(10),
-          "Most time for TLS, for the binary protocol's Hello, and for one HTTP request to arrive"
-              + " whole.");
+          "Most time for TLS, for the binary protocol's Hello, and for the header of an HTTP request;"
+              + " its body has three times as long.");
 
   static final Setting<Duration> SLOW_READER_TIMEOUT =
       Setting.of(
@@ -270,13 +270,13 @@ public final class Settings {
       Setting.of(
           "log-format",
           LOG,
-          Type.choice(LogFormat.class),
+          Type.choice("FORMAT", LogFormat.class),
           LogFormat.TEXT,
-          "How lines of the log look; json is one object per line.");
+          "How lines of the log look: text for people, or json, one object per line for programs.");
 
   static final Setting<LogLevel> LOG_LEVEL =
       Setting.of(
-          "log-level", LOG, Type.choice(LogLevel.class), LogLevel.INFO, "What the log is told.");
+          "log-level", LOG, Type.choice("LEVEL", LogLevel.class), LogLevel.INFO, "The least important lines that are logged: error, warn, info, debug or trace.");
 
   /** In the order of help and documentation. */
   public static final List<Setting<?>> ALL =

@@ -71,12 +71,12 @@ record Type<T>(
   }
 
   /** One of a few words, in lower case. */
-  static <E extends Enum<E>> Type<E> choice(Class<E> words) {
+  static <E extends Enum<E>> Type<E> choice(String label, Class<E> words) {
     E[] constants = words.getEnumConstants();
     Function<E, String> printer = word -> word.name().toLowerCase(Locale.ROOT);
     String all = Arrays.stream(constants).map(printer).collect(Collectors.joining(", "));
     return new Type<>(
-        all.replace(", ", "|"),
+        label,
         "one of " + all,
         text -> E.valueOf(words, text.toUpperCase(Locale.ROOT)),
         printer);

@@ -9,8 +9,6 @@ import java.util.Set;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Takes orders of all protocols, refuses what cannot be served, and sees the others to their end:
@@ -32,8 +30,6 @@ public final class Desk implements AutoCloseable {
 
   /** Whose token it was, in log lines ({@link org.slf4j.MDC}). */
   public static final String LOG_TENANT = "tenant";
-
-  private static final Logger log = LoggerFactory.getLogger(Desk.class);
 
   private final DeskLimits limits;
   private final DeskObserver observer;
@@ -166,11 +162,7 @@ public final class Desk implements AutoCloseable {
     try {
       return accept(order, reply, arrived);
     } catch (Refusal e) {
-      LogLines.about(
-          order.id(),
-          order.caller(),
-          () -> log.debug("refused: {}, {}", e.problem(), e.getMessage()));
-      observer.refused(order, e);
+      LogLines.about(order.id(), order.caller(), () -> observer.refused(order, e));
       throw e;
     }
   }

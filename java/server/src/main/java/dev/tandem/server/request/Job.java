@@ -46,7 +46,10 @@ final class Job implements Ticket, GenerationListener {
     this.reply = reply;
     this.generator = generator;
     this.arrived = arrived;
-    thread = Thread.ofVirtual().name("request " + order.id()).unstarted(() -> LogLines.about(order.id(), order.caller(), this::run));
+    thread =
+        Thread.ofVirtual()
+            .name("request " + order.id())
+            .unstarted(() -> LogLines.about(order.id(), order.caller(), this::run));
   }
 
   void start() {
@@ -144,14 +147,6 @@ final class Job implements Ticket, GenerationListener {
   private void finish(Outcome outcome) {
     try {
       desk.observer().finished(order, outcome);
-      log.info(
-          "{}: {} + {} tokens, queued {} ms, first token {} ms, all {} ms",
-          outcome.generation().reason(),
-          outcome.promptTokens(),
-          outcome.generation().generatedTokens(),
-          outcome.queued().toMillis(),
-          outcome.firstToken().toMillis(),
-          outcome.total().toMillis());
     } finally {
       reply.finished(outcome);
     }
@@ -160,8 +155,6 @@ final class Job implements Ticket, GenerationListener {
   private void fail(Refusal refusal) {
     try {
       desk.observer().failed(order, refusal);
-      log.info(
-          "given up after {} tokens: {}, {}", generated, refusal.problem(), refusal.getMessage());
     } finally {
       reply.failed(refusal);
     }

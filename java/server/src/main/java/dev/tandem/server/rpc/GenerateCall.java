@@ -53,9 +53,7 @@ final class GenerateCall implements RpcConnection.Call, Reply {
     if (GenerateReader.characters(request) <= Questions.SHORT_TEXT) {
       order(request);
     } else {
-      Thread.ofVirtual()
-          .name("prompt " + connection.name(id))
-          .start(() -> order(request));
+      Thread.ofVirtual().name("prompt " + connection.name(id)).start(() -> order(request));
     }
   }
 

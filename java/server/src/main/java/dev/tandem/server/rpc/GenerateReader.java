@@ -137,8 +137,7 @@ final class GenerateReader {
   static int[] prompt(GenerateRequest request, Backend backend) {
     return switch (request.getPromptCase()) {
       case TEXT -> begun(request.getText(), backend.tokenizer());
-      case TOKEN_IDS ->
-          ids(request.getTokenIds().getIdsList(), backend.card().vocabulary());
+      case TOKEN_IDS -> ids(request.getTokenIds().getIdsList(), backend.card().vocabulary());
       case CONVERSATION ->
           backend.tokenizer().encodeChat(rendered(request.getConversation(), backend));
       case PROMPT_NOT_SET ->
@@ -168,7 +167,8 @@ final class GenerateReader {
       List<ChatMessage> messages = new ArrayList<>();
       conversation
           .getMessagesList()
-          .forEach(message -> messages.add(new ChatMessage(message.getRole(), message.getContent())));
+          .forEach(
+              message -> messages.add(new ChatMessage(message.getRole(), message.getContent())));
       return backend.chatTemplate().render(messages, ChatOptions.at(LocalDateTime.now()));
     } catch (ChatTemplateException | IllegalArgumentException e) {
       throw Refusal.of(Problem.INVALID_ARGUMENT, "conversation", e.getMessage());

@@ -9,6 +9,7 @@ import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.Welcome;
 import dev.tandem.server.request.Caller;
 import dev.tandem.server.request.Desk;
+import dev.tandem.server.transport.FlushSoon;
 import dev.tandem.server.transport.IdleTimeout;
 import dev.tandem.server.transport.LingeringClose;
 import dev.tandem.server.transport.WriteGate;
@@ -38,19 +39,23 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
 
   private final RpcService service;
   private final WriteGate gate;
+  private final FlushSoon out;
   private Future<?> timer;
   private boolean over;
 
-  Handshake(RpcService service, WriteGate gate) {
+  Handshake(RpcService service, WriteGate gate, FlushSoon out) {
     this.service = service;
     this.gate = gate;
+    this.out = out;
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext context) {
     Duration timeout = service.options().handshakeTimeout();
     timer =
-        context.executor().schedule(() -> tooLate(context), timeout.toNanos(), TimeUnit.NANOSECONDS);
+        context
+            .executor()
+            .schedule(() -> tooLate(context), timeout.toNanos(), TimeUnit.NANOSECONDS);
   }
 
   @Override
@@ -99,7 +104,7 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
         context.channel().id(),
         printable(hello.getClientName()),
         caller.tenant());
-    RpcConnection connection = new RpcConnection(service, gate, caller);
+    RpcConnection connection = new RpcConnection(service, gate, out, caller);
     IdleTimeout idle = new IdleTimeout(service.options().idleTimeout(), connection::isBusy);
     connection.idleAt(idle);
     context.pipeline().remove(HelloLimit.class);
@@ -111,8 +116,7 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
     if (service.desk().state() == Desk.State.DRAINING) { // perhaps while nobody knew of this one
       context
           .channel()
-          .writeAndFlush(
-              Wire.goAway("the server is ending", service.desk().limits().retryAfter()));
+          .writeAndFlush(Wire.goAway("the server is ending", service.desk().limits().retryAfter()));
     }
   }
 

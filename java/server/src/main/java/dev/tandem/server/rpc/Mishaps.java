@@ -20,8 +20,7 @@ final class Mishaps extends ChannelInboundHandlerAdapter {
     switch (cause) {
       case MalformedFrameException e -> {
         log.info("connection {}: {}", context.channel().id(), e.getMessage());
-        LingeringClose.after(
-            context.channel(), Wire.error(0, ErrorCode.MALFORMED, e.getMessage()));
+        LingeringClose.after(context.channel(), Wire.error(0, ErrorCode.MALFORMED, e.getMessage()));
       }
       // Reset by the peer, or what it sends is no TLS.
       case IOException e -> {

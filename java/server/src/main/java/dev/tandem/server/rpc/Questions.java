@@ -57,8 +57,7 @@ final class Questions {
    * @throws Refusal if there is none
    */
   ServerMessage answer(ClientMessage message) {
-    ServerMessage.Builder answer =
-        ServerMessage.newBuilder().setRequestId(message.getRequestId());
+    ServerMessage.Builder answer = ServerMessage.newBuilder().setRequestId(message.getRequestId());
     switch (message.getBodyCase()) {
       case TOKENIZE -> answer.setTokenize(tokenized(message.getTokenize()));
       case DETOKENIZE -> answer.setDetokenize(detokenized(message.getDetokenize()));
@@ -105,8 +104,7 @@ final class Questions {
 
   /** Also while the server drains. */
   private ModelInfo modelInfo() {
-    return Wire.modelInfo(
-        service.desk().backend().orElseGet(() -> service.desk().ready()).card());
+    return Wire.modelInfo(service.desk().backend().orElseGet(() -> service.desk().ready()).card());
   }
 
   private Health health() {

@@ -8,6 +8,7 @@ import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.LogLines;
 import dev.tandem.server.request.Problem;
 import dev.tandem.server.request.Refusal;
+import dev.tandem.server.transport.FlushSoon;
 import dev.tandem.server.transport.IdleTimeout;
 import dev.tandem.server.transport.LingeringClose;
 import dev.tandem.server.transport.WriteGate;
@@ -41,6 +42,7 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
 
   private final RpcService service;
   private final WriteGate gate;
+  private final FlushSoon out;
   private final Caller caller;
   private final Questions questions;
   private final Map<Long, Call> calls = new ConcurrentHashMap<>(); // only the event loop adds
@@ -48,9 +50,10 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
   private IdleTimeout idle;
   private boolean leaving;
 
-  RpcConnection(RpcService service, WriteGate gate, Caller caller) {
+  RpcConnection(RpcService service, WriteGate gate, FlushSoon out, Caller caller) {
     this.service = service;
     this.gate = gate;
+    this.out = out;
     this.caller = caller;
     questions = new Questions(service);
   }
@@ -92,7 +95,7 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
   }
 
   void send(ServerMessage message) {
-    channel.write(message); // FlushSoon does the rest
+    out.send(message);
   }
 
   /** Sends a request's last message: its id is free from then on. */

@@ -33,8 +33,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       Authenticator authenticator,
       Optional<Tls> tls,
       String serverName) {
-    this(
-        desk, options, authenticator, tls, serverName, new ConnectionLimit(options.connections()));
+    this(desk, options, authenticator, tls, serverName, new ConnectionLimit(options.connections()));
   }
 
   /**
@@ -51,12 +50,10 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       String serverName,
       ConnectionLimit connections) {
     ChannelGroup greeted = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
-    this.service =
-        new RpcService(desk, options, authenticator, serverName, connections, greeted);
+    this.service = new RpcService(desk, options, authenticator, serverName, connections, greeted);
     this.tls = tls;
     Duration retryAfter = desk.limits().retryAfter();
-    desk.atDrain(
-        () -> greeted.writeAndFlush(Wire.goAway("the server is ending", retryAfter)));
+    desk.atDrain(() -> greeted.writeAndFlush(Wire.goAway("the server is ending", retryAfter)));
   }
 
   @Override
@@ -75,10 +72,10 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
     channel.config().setMessageSizeEstimator(FrameSize.ESTIMATOR);
     tls.ifPresent(end -> pipeline.addLast(end.newHandler(channel.alloc())));
     WriteGate gate = new WriteGate(options.slowReaderTimeout());
-    HelloLimit helloLimit = new HelloLimit();
-    pipeline.addLast(helloLimit);
+    pipeline.addLast(new HelloLimit());
     Frames.addTo(pipeline, options.maxFrameBytes(), ClientMessage.getDefaultInstance());
-    pipeline.addLast(gate, new FlushSoon(), new Handshake(service, gate), new Mishaps());
+    FlushSoon out = new FlushSoon();
+    pipeline.addLast(gate, out, new Handshake(service, gate, out), new Mishaps());
   }
 
   /** Says why; with TLS there are no words before a handshake, which is what it cannot afford. */
@@ -88,15 +85,12 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       return;
     }
     Frames.addTo(
-        channel.pipeline(),
-        service.options().maxFrameBytes(),
-        ClientMessage.getDefaultInstance());
+        channel.pipeline(), service.options().maxFrameBytes(), ClientMessage.getDefaultInstance());
     String message =
         "%d connections are open, which is all that this server takes (--connections)"
             .formatted(service.connections().most());
     LingeringClose.after(
         channel,
-        Wire.error(
-            ErrorCode.LIMIT_EXCEEDED, message, true, service.desk().limits().retryAfter()));
+        Wire.error(ErrorCode.LIMIT_EXCEEDED, message, true, service.desk().limits().retryAfter()));
   }
 }

@@ -41,8 +41,7 @@ final class Wire {
   }
 
   /** Of the connection, after which it is closed. */
-  static ServerMessage error(
-      ErrorCode code, String message, boolean retry, Duration retryAfter) {
+  static ServerMessage error(ErrorCode code, String message, boolean retry, Duration retryAfter) {
     return error(
         0,
         Error.newBuilder()
@@ -54,8 +53,7 @@ final class Wire {
 
   static ServerMessage goAway(String message, Duration retryAfter) {
     return ServerMessage.newBuilder()
-        .setGoAway(
-            GoAway.newBuilder().setMessage(message).setRetryAfterMillis(millis(retryAfter)))
+        .setGoAway(GoAway.newBuilder().setMessage(message).setRetryAfterMillis(millis(retryAfter)))
         .build();
   }
 

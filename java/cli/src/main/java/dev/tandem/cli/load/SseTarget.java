@@ -1,0 +1,176 @@
+package dev.tandem.cli.load;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedDeque;
+
+/**
+ * An OpenAI-compatible server: {@code /v1/completions} with a stream of events. Tandem's, or
+ * another that takes prompts as token ids and {@code ignore_eos}.
+ */
+public final class SseTarget implements LoadTarget {
+
+  // What servers that do not tell are taken to have: any model has as many tokens.
+  private static final int FEW_TOKENS = 1000;
+  private static final List<String> VOCABULARY = List.of("vocabulary", "n_vocab");
+  private static final List<String> CONTEXT =
+      List.of("context_tokens", "max_model_len", "n_ctx", "n_ctx_train");
+
+  private final URI server;
+  private final Optional<String> token;
+  private final Duration timeout;
+  private final Deque<HttpConnection> idle = new ConcurrentLinkedDeque<>();
+  private final int vocabulary;
+  private final int contextTokens;
+
+  /**
+   * @param server {@code http://host:port}
+   * @param timeout for connecting, and for every silence
+   * @throws UncheckedIOException if it cannot be reached, or does not answer {@code /v1/models}
+   */
+  public SseTarget(URI server, Optional<String> token, Duration timeout) {
+    this.server = server;
+    this.token = token;
+    this.timeout = timeout;
+    try (HttpConnection connection = new HttpConnection(server, token, timeout)) {
+      int status = connection.send("GET", "/v1/models", "");
+      String answer = connection.rest();
+      if (status != 200) {
+        throw new IOException("/v1/models answers " + status + ": " + answer.strip());
+      }
+      Map<String, Integer> numbers = numbers(answer);
+      vocabulary = find(numbers, VOCABULARY).orElse(FEW_TOKENS);
+      contextTokens = find(numbers, CONTEXT).orElse(Integer.MAX_VALUE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(server + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Optional<Integer> find(Map<String, Integer> numbers, List<String> names) {
+    return names.stream().filter(numbers::containsKey).findFirst().map(numbers::get);
+  }
+
+  /** All whole numbers of a document by their names, wherever they are. */
+  private static Map<String, Integer> numbers(String document) throws IOException {
+    Map<String, Integer> numbers = new HashMap<>();
+    try (JsonParser json = new JsonFactory().createParser(document)) {
+      for (JsonToken next = json.nextToken(); next != null; next = json.nextToken()) {
+        if (next == JsonToken.VALUE_NUMBER_INT && json.currentName() != null) {
+          long value = json.getLongValue();
+          numbers.putIfAbsent(
+              json.currentName(), (int) Math.min(Integer.MAX_VALUE, Math.max(0, value)));
+        }
+      }
+    }
+    return numbers;
+  }
+
+  @Override
+  public int vocabulary() {
+    return vocabulary;
+  }
+
+  @Override
+  public int contextTokens() {
+    return contextTokens;
+  }
+
+  @Override
+  public Sample run(int[] prompt, int outputTokens) {
+    String body =
+        """
+        {"prompt":%s,"max_tokens":%d,"temperature":0,"ignore_eos":true,"stream":true,\
+        "stream_options":{"include_usage":true}}"""
+            .formatted(Arrays.toString(prompt), outputTokens);
+    Answer answer = new Answer();
+    try {
+      HttpConnection connection = idle.pollFirst();
+      boolean fresh = connection == null;
+      if (fresh) {
+        connection = new HttpConnection(server, token, timeout);
+      }
+      boolean kept = false;
+      try {
+        answer.read(connection, body);
+        kept = connection.canBeKept();
+      } finally {
+        if (kept) {
+          idle.addFirst(connection);
+        } else {
+          connection.close();
+        }
+      }
+    } catch (IOException e) {
+      answer.error = Optional.of(String.valueOf(e.getMessage()));
+    }
+    return answer.sample();
+  }
+
+  /** What comes for one request. */
+  private static final class Answer {
+    private final long sent = System.nanoTime();
+    private long first;
+    private int pieces;
+    private Optional<Integer> counted = Optional.empty();
+    private Optional<String> error = Optional.empty();
+
+    void read(HttpConnection connection, String body) throws IOException {
+      int status = connection.send("POST", "/v1/completions", body);
+      if (status != 200) {
+        error = Optional.of("HTTP " + status + ": " + message(connection.rest()));
+        return;
+      }
+      boolean done = false;
+      for (Optional<String> line = connection.line(); line.isPresent(); line = connection.line()) {
+        String text = line.get();
+        if (text.startsWith("data: ")) {
+          done |= text.equals("data: [DONE]");
+          event(text);
+        }
+      }
+      if (!done && error.isEmpty()) {
+        error = Optional.of("the stream ended without [DONE]");
+      }
+    }
+
+    private void event(String text) throws IOException {
+      if (text.startsWith("data: {\"error\"")) {
+        error = Optional.of(message(text));
+      } else if (text.contains("\"choices\":[{")) {
+        if (pieces++ == 0) {
+          first = System.nanoTime();
+        }
+      }
+      if (text.contains("\"completion_tokens\"")) {
+        counted = Optional.ofNullable(numbers(text.substring(6)).get("completion_tokens"));
+      }
+    }
+
+    /** The text of an error without what differs from request to request. */
+    private static String message(String document) {
+      String text = document.replaceAll("(?s).*?\"message\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\".*", "$1");
+      return text.strip().replaceAll("\\d+", "N");
+    }
+
+    Sample sample() {
+      long now = System.nanoTime();
+      return new Sample(sent, pieces > 0 ? first : now, now, counted.orElse(pieces), error);
+    }
+  }
+
+  @Override
+  public void close() {
+    idle.forEach(HttpConnection::close);
+  }
+}

@@ -1,0 +1,67 @@
+package dev.tandem.server.rpc;
+
+import dev.tandem.server.request.Desk;
+import dev.tandem.server.security.Authenticator;
+import dev.tandem.server.transport.ConnectionLimit;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/** The binary protocol's port alone, on loopback. Closing it closes the desk. */
+final class RpcServer implements AutoCloseable {
+
+  final Desk desk;
+  final ConnectionLimit connections;
+  private final MultiThreadIoEventLoopGroup loops =
+      new MultiThreadIoEventLoopGroup(2, NioIoHandler.newFactory());
+  private final Channel port;
+
+  RpcServer(Desk desk, RpcOptions options) {
+    this(desk, options, Authenticator.open());
+  }
+
+  RpcServer(Desk desk, RpcOptions options, Authenticator authenticator) {
+    this.desk = desk;
+    connections = new ConnectionLimit(options.connections());
+    port =
+        new ServerBootstrap()
+            .group(loops)
+            .channel(NioServerSocketChannel.class)
+            .childHandler(
+                new RpcInitializer(
+                    desk, options, authenticator, Optional.empty(), "test/1", connections))
+            .bind(InetAddress.getLoopbackAddress(), 0)
+            .syncUninterruptibly()
+            .channel();
+  }
+
+  InetSocketAddress address() {
+    return (InetSocketAddress) port.localAddress();
+  }
+
+  /** A client that has not said Hello. */
+  RawClient connect() {
+    return new RawClient(address());
+  }
+
+  /** A client that has been welcomed. */
+  RawClient greeted() {
+    RawClient client = connect();
+    client.hello();
+    client.expectWelcome();
+    return client;
+  }
+
+  @Override
+  public void close() {
+    desk.close();
+    port.close().syncUninterruptibly();
+    loops.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
+  }
+}
