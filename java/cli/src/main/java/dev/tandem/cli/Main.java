@@ -151,9 +151,12 @@ public final class Main implements Callable<Integer> {
 
   /**
    * The command that is asked for alone, and only if none is all of them: making one out of its
-   * annotations takes some 10 ms at a start.
+   * annotations takes some 10 ms at a start. The version is told without any.
    */
   private static Collection<String> commands(String[] words) {
+    if (words.length == 1 && (words[0].equals("--version") || words[0].equals("-V"))) {
+      return List.of();
+    }
     Optional<String> asked = Arrays.stream(words).filter(word -> !word.startsWith("-")).findFirst();
     return asked
         .filter(COMMANDS::containsKey)
