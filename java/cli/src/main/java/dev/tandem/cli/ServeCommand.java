@@ -28,8 +28,8 @@ import picocli.CommandLine.Spec;
       "Serves a model to many clients at the same time.",
       "",
       "By HTTP as OpenAI's API has it (http://127.0.0.1:8080/v1), with a page to chat at"
-          + " http://127.0.0.1:8080, and by a binary protocol of low latency. Listens at this machine"
-          + " alone unless told otherwise.",
+          + " http://127.0.0.1:8080, and by a binary protocol of low latency. Listens at this"
+          + " machine alone unless told otherwise.",
       "",
       "Every option can also be set in a YAML file (--config), by its long name without the dashes,"
           + " or in the environment: TANDEM_SERVE_HTTP_PORT is --http-port. A flag goes before the"
@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
       "  tandem serve -m model.gguf --http-port 9000 --no-web --print-config",
       "  tandem serve --config tandem.yaml --log-format json",
       "",
-      "Ctrl-C or SIGTERM lets running requests finish (--drain-timeout); a second one ends at once.",
+      "Ctrl-C or SIGTERM lets running requests finish (--drain-timeout); a second one ends at"
+          + " once.",
       "docs/operations.md tells the rest: tokens, TLS, metrics, systemd, containers."
     })
 final class ServeCommand implements Callable<Integer> {
@@ -83,8 +84,7 @@ final class ServeCommand implements Callable<Integer> {
     System.clearProperty(LOG_PROVIDER);
     LogSetup.configure(options.log(), streams.err());
     Path model = ModelOptions.file(options.model().file());
-    ModelLoader loader =
-        new ModelLoader(model, options, RunOptions.instructionSet().orElse(""));
+    ModelLoader loader = new ModelLoader(model, options, RunOptions.instructionSet().orElse(""));
     try (EndSignals signals = new EndSignals(streams);
         ServeReport report = new ServeReport(streams, options)) {
       StartListener told =
@@ -96,11 +96,13 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   private static int serve(TandemServer server, EndSignals signals, ServerOptions options) {
-    server.ready().whenComplete((ready, failure) -> {
-      if (failure != null) {
-        signals.end();
-      }
-    });
+    server
+        .ready()
+        .whenComplete((ready, failure) -> {
+          if (failure != null) {
+            signals.end();
+          }
+        });
     try {
       signals.await();
       server.drain(options.network().drainTimeout());

@@ -288,7 +288,9 @@ final class ArchitectureTest {
           .should()
           .callMethodWhere(readsConfiguration());
 
-  /** A library's warnings are for the log, and servers have one; others throw, or tell who called. */
+  /**
+   * A library's warnings are for the log, and servers have one; others throw, or tell who called.
+   */
   @ArchTest
   static final ArchRule onlyTheModelAndTheServerLog =
       noClasses()

@@ -25,8 +25,8 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 /**
- * Sections of docs/operations.md that are made from the code. With {@code
- * -Dtandem.write-docs=true} they are written, otherwise compared.
+ * Sections of docs/operations.md that are made from the code. With {@code -Dtandem.write-docs=true}
+ * they are written, otherwise compared.
  */
 class OperationsPageTest {
 
