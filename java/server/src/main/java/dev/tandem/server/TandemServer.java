@@ -162,7 +162,8 @@ public final class TandemServer implements AutoCloseable {
         PortOptions.http(options, access.rules()),
         access.authenticator(),
         access.tls(),
-        metrics);
+        metrics,
+        limit);
   }
 
   private Channel open(
