@@ -150,7 +150,7 @@ async function answer() {
     break;
   }
 
-  if (leaving) return; // the browser ended it, on its way to another page or to a reload
+  if (leaving && failure) return; // ended on the way to another page, or to a reload
   if (signal.aborted) turn.end = 'stopped';
   else if (failure) turn.end = turn.text === '' ? undefined : 'broken';
   view.busy = false;
@@ -526,7 +526,15 @@ systemIsDark.addEventListener('change', showTheme);
 // --------------------------------------------------------------------------------------------------
 
 addEventListener('beforeunload', () => (leaving = true));
-addEventListener('pagehide', () => store.saveConversation(turns));
+addEventListener('pagehide', () => {
+  // Browsers keep a page that is left for the way back, with its connections: nobody would read this one.
+  leaving = true;
+  store.saveConversation(turns);
+  running?.abort();
+});
+addEventListener('pageshow', (event) => {
+  if (event.persisted && running !== null) location.reload();
+});
 
 draw();
 write(store.loadDraft());

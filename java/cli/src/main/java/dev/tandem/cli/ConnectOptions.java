@@ -23,15 +23,7 @@ final class ConnectOptions {
 
   /** What a server was told when it was started. */
   private static final List<String> OF_THE_SERVER =
-      List.of(
-          "-m",
-          "-t",
-          "-b",
-          "-c",
-          "--no-repack",
-          "--no-mmap",
-          "--fast-f16",
-          "--chat-template");
+      List.of("-m", "-t", "-b", "-c", "--no-repack", "--no-mmap", "--fast-f16", "--chat-template");
 
   @Option(
       names = "--connect",
@@ -75,11 +67,10 @@ final class ConnectOptions {
       OF_THE_SERVER.stream()
           .filter(name -> List.of(option.names()).contains(name))
           .findFirst()
-          .ifPresent(
-              name -> {
-                throw Failure.usage(
-                    name + " is decided where the server is started: leave it out with --connect");
-              });
+          .ifPresent(name -> {
+            throw Failure.usage(
+                name + " is decided where the server is started: leave it out with --connect");
+          });
     }
     return true;
   }

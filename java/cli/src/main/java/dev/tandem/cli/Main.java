@@ -141,8 +141,7 @@ public final class Main implements Callable<Integer> {
     return line(new Main(streams), COMMANDS.keySet(), true);
   }
 
-  private static CommandLine line(
-      Main main, Collection<String> commands, boolean withServeFlags) {
+  private static CommandLine line(Main main, Collection<String> commands, boolean withServeFlags) {
     CommandLine line = new CommandLine(main, new Factory(main.streams));
     commands.forEach(name -> line.addSubcommand(name, COMMANDS.get(name)));
     if (withServeFlags) {

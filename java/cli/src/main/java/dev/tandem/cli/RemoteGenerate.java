@@ -176,9 +176,6 @@ record RemoteGenerate(
     Optional<Duration> after = failure.retryAfter();
     return after.isEmpty()
         ? message
-        : message
-            + "; try again in "
-            + Quantities.fixed(after.get().toMillis() / 1e3, 1)
-            + " s";
+        : message + "; try again in " + Quantities.fixed(after.get().toMillis() / 1e3, 1) + " s";
   }
 }

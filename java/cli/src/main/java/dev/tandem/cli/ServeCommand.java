@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
       "Serves a model to many clients at the same time.",
       "",
       "By HTTP as OpenAI's API has it (http://127.0.0.1:8080/v1), with a page to chat at"
-          + " http://127.0.0.1:8080, and by a binary protocol of low latency. Listens at this machine"
-          + " alone unless told otherwise.",
+          + " http://127.0.0.1:8080, and by a binary protocol of low latency. Listens at this"
+          + " machine alone unless told otherwise.",
       "",
       "Every option can also be set in a YAML file (--config), by its long name without the dashes,"
           + " or in the environment: TANDEM_SERVE_HTTP_PORT is --http-port. A flag goes before the"
@@ -33,7 +33,8 @@ import picocli.CommandLine.Spec;
       "  tandem serve -m model.gguf --http-port 9000 --no-web --print-config",
       "  tandem serve --config tandem.yaml --log-format json",
       "",
-      "Ctrl-C or SIGTERM lets running requests finish (--drain-timeout); a second one ends at once.",
+      "Ctrl-C or SIGTERM lets running requests finish (--drain-timeout); a second one ends at"
+          + " once.",
       "docs/operations.md tells the rest: tokens, TLS, metrics, systemd, containers."
     })
 final class ServeCommand implements Callable<Integer> {

@@ -44,8 +44,7 @@ final class ServeRun {
     System.clearProperty(LOG_PROVIDER);
     LogSetup.configure(options.log(), streams.err());
     Path model = ModelOptions.file(options.model().file());
-    ModelLoader loader =
-        new ModelLoader(model, options, RunOptions.instructionSet().orElse(""));
+    ModelLoader loader = new ModelLoader(model, options, RunOptions.instructionSet().orElse(""));
     try (EndSignals signals = new EndSignals(streams);
         ServeReport report = new ServeReport(streams, options)) {
       StartListener told =
@@ -57,11 +56,13 @@ final class ServeRun {
   }
 
   private static int serve(TandemServer server, EndSignals signals, ServerOptions options) {
-    server.ready().whenComplete((ready, failure) -> {
-      if (failure != null) {
-        signals.end();
-      }
-    });
+    server
+        .ready()
+        .whenComplete((ready, failure) -> {
+          if (failure != null) {
+            signals.end();
+          }
+        });
     try {
       signals.await();
       server.drain(options.network().drainTimeout());

@@ -35,7 +35,13 @@ final class Requests {
 
   void submit(Call call) {
     try {
-      loop.execute(() -> pool.submit(call));
+      loop.execute(() -> {
+        try {
+          pool.submit(call);
+        } catch (RuntimeException e) { // a defect, but nobody shall wait for ever
+          call.fail(TandemException.lasting(ErrorCode.INTERNAL, "a defect: " + e).because(e));
+        }
+      });
     } catch (RejectedExecutionException e) {
       throw new IllegalStateException("the client is closed", e);
     }

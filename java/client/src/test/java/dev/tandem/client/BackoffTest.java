@@ -37,8 +37,7 @@ class BackoffTest {
   void pausesThatMakeNoSenseAreRefused() {
     Duration second = Duration.ofSeconds(1);
     assertThrows(IllegalArgumentException.class, () -> new Backoff(Duration.ZERO, second));
-    assertThrows(
-        IllegalArgumentException.class, () -> new Backoff(second, Duration.ofMillis(1)));
+    assertThrows(IllegalArgumentException.class, () -> new Backoff(second, Duration.ofMillis(1)));
   }
 
   private static long longest(int failures) {

@@ -34,8 +34,7 @@ class ConnectionsTest {
   void theGreetingNamesTheClientAndItsToken() {
     try (FakeServer server = FakeServer.start();
         TandemClient client =
-            TandemClient.connect(
-                server.options().token("secret").clientName("test/1").build())) {
+            TandemClient.connect(server.options().token("secret").clientName("test/1").build())) {
       assertEquals(1, server.hellos().getFirst().getProtocolVersion());
       assertEquals("secret", server.hellos().getFirst().getToken());
       assertEquals("test/1", server.hellos().getFirst().getClientName());
@@ -61,17 +60,15 @@ class ConnectionsTest {
   @Test
   void anUnknownHostIsTold() {
     TandemException failure = refused(ClientOptions.to("no-such-host.invalid", 1).build());
-    assertEquals(
-        "cannot connect to no-such-host.invalid:1: no such host", failure.getMessage());
+    assertEquals("cannot connect to no-such-host.invalid:1: no such host", failure.getMessage());
   }
 
   @Test
   void aWrongTokenIsToldAndNotRepeated() {
     try (FakeServer server =
-        FakeServer.greeting(
-            hello ->
-                Optional.of(
-                    Answers.error(ErrorCode.UNAUTHENTICATED, "a wrong token", false, 0).build()))) {
+        FakeServer.greeting(hello ->
+            Optional.of(
+                Answers.error(ErrorCode.UNAUTHENTICATED, "a wrong token", false, 0).build()))) {
       TandemException failure = refused(server.options().token("canary").build());
       assertEquals(ErrorCode.UNAUTHENTICATED, failure.code());
       assertFalse(failure.retry());
@@ -84,10 +81,9 @@ class ConnectionsTest {
   @ValueSource(ints = {0, 2, -1})
   void anotherVersionIsRefused(int version) {
     try (FakeServer server =
-        FakeServer.greeting(
-            hello ->
-                FakeServer.welcome(
-                    FakeServer.WELCOME.toBuilder().setProtocolVersion(version).build()))) {
+        FakeServer.greeting(hello ->
+            FakeServer.welcome(
+                FakeServer.WELCOME.toBuilder().setProtocolVersion(version).build()))) {
       TandemException failure = refused(server.options().build());
       assertEquals(ErrorCode.VERSION, failure.code());
       assertTrue(
@@ -112,10 +108,8 @@ class ConnectionsTest {
   @Test
   void somethingElseThanAServerIsNoticed() {
     try (FakeServer server =
-        FakeServer.greeting(
-            hello ->
-                Optional.of(
-                    ServerMessage.newBuilder().setPong(Pong.getDefaultInstance()).build()))) {
+        FakeServer.greeting(hello ->
+            Optional.of(ServerMessage.newBuilder().setPong(Pong.getDefaultInstance()).build()))) {
       TandemException failure = refused(server.options().build());
       assertEquals(ErrorCode.MALFORMED, failure.code());
       assertTrue(failure.getMessage().contains("PONG"), failure.getMessage());
@@ -170,8 +164,7 @@ class ConnectionsTest {
   void aDeadlineHoldsHereToo() {
     try (FakeServer server = FakeServer.start();
         TandemClient client = server.client();
-        TokenStream stream =
-            client.generate(REQUEST.toBuilder().setDeadlineMillis(50).build())) {
+        TokenStream stream = client.generate(REQUEST.toBuilder().setDeadlineMillis(50).build())) {
       FakeServer.Asked asked = server.next();
       assertEquals(50, asked.message().getGenerate().getDeadlineMillis());
       asked.answer(Answers.started());
@@ -297,12 +290,11 @@ class ConnectionsTest {
   @Test
   void aRequestThatIsTooLargeFailsAlone() {
     try (FakeServer server =
-            FakeServer.greeting(
-                hello ->
-                    FakeServer.welcome(
-                        FakeServer.WELCOME.toBuilder()
-                            .setLimits(Limits.newBuilder().setMaxFrameBytes(1000))
-                            .build()));
+            FakeServer.greeting(hello ->
+                FakeServer.welcome(
+                    FakeServer.WELCOME.toBuilder()
+                        .setLimits(Limits.newBuilder().setMaxFrameBytes(1000))
+                        .build()));
         TandemClient client = server.client()) {
       GenerateRequest large = GenerateRequest.newBuilder().setText("x".repeat(1000)).build();
       TandemException failure =
@@ -319,12 +311,11 @@ class ConnectionsTest {
   @Test
   void anIdleConnectionIsClosedInTime() {
     try (FakeServer server =
-            FakeServer.greeting(
-                hello ->
-                    FakeServer.welcome(
-                        FakeServer.WELCOME.toBuilder()
-                            .setLimits(Limits.newBuilder().setIdleTimeoutMillis(100))
-                            .build()));
+            FakeServer.greeting(hello ->
+                FakeServer.welcome(
+                    FakeServer.WELCOME.toBuilder()
+                        .setLimits(Limits.newBuilder().setIdleTimeoutMillis(100))
+                        .build()));
         TandemClient client = server.client()) {
       server.nextLost();
       assertWorks(server, client);

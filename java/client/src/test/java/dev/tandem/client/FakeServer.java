@@ -74,8 +74,7 @@ final class FakeServer implements AutoCloseable {
                   protected void initChannel(SocketChannel channel) {
                     tls.ifPresent(
                         context -> channel.pipeline().addLast(context.newHandler(channel.alloc())));
-                    Frames.addTo(
-                        channel.pipeline(), 1 << 20, ClientMessage.getDefaultInstance());
+                    Frames.addTo(channel.pipeline(), 1 << 20, ClientMessage.getDefaultInstance());
                     channel.pipeline().addLast(new Peer());
                   }
                 })

@@ -156,7 +156,8 @@ class StylesTest {
   @Test
   void anythingWithOneAnswerIsAsked() {
     asks(TandemClient::health, ServerMessage.newBuilder().setHealth(Health.newBuilder()));
-    asks(TandemClient::stats, ServerMessage.newBuilder().setStats(Stats.newBuilder().setRunning(4)));
+    asks(
+        TandemClient::stats, ServerMessage.newBuilder().setStats(Stats.newBuilder().setRunning(4)));
     asks(
         TandemClient::modelInfo,
         ServerMessage.newBuilder().setModelInfo(ModelInfo.newBuilder().setName("stories")));
@@ -171,7 +172,8 @@ class StylesTest {
         "ab",
         asks(
             c -> c.detokenize(List.of(5, 6)),
-            ServerMessage.newBuilder().setDetokenize(DetokenizeResponse.newBuilder().setText("ab"))));
+            ServerMessage.newBuilder()
+                .setDetokenize(DetokenizeResponse.newBuilder().setText("ab"))));
     assertEquals(
         "<user>",
         asks(
@@ -248,14 +250,13 @@ class StylesTest {
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       CompletableFuture<Boolean> stillInterrupted = new CompletableFuture<>();
       var task =
-          threads.submit(
-              () -> {
-                try (TokenStream stream = client.generate(REQUEST)) {
-                  stream.finished();
-                } catch (CancellationException e) {
-                  stillInterrupted.complete(Thread.currentThread().isInterrupted());
-                }
-              });
+          threads.submit(() -> {
+            try (TokenStream stream = client.generate(REQUEST)) {
+              stream.finished();
+            } catch (CancellationException e) {
+              stillInterrupted.complete(Thread.currentThread().isInterrupted());
+            }
+          });
       server.next();
       task.cancel(true);
       assertTrue(server.next().message().hasCancel());
@@ -270,14 +271,13 @@ class StylesTest {
       CompletableFuture<String> text = new CompletableFuture<>();
       texts.add(text);
       Thread.ofVirtual()
-          .start(
-              () -> {
-                try (TokenStream stream = client.generate(REQUEST)) {
-                  text.complete(stream.text());
-                } catch (RuntimeException e) {
-                  text.completeExceptionally(e);
-                }
-              });
+          .start(() -> {
+            try (TokenStream stream = client.generate(REQUEST)) {
+              text.complete(stream.text());
+            } catch (RuntimeException e) {
+              text.completeExceptionally(e);
+            }
+          });
     }
     for (int i = 0; i < texts.size(); i++) {
       Answers.aText(server.next());

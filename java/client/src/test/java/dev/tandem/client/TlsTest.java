@@ -35,8 +35,7 @@ class TlsTest {
     Path certificate = certificate("localhost");
     try (FakeServer server = FakeServer.withTls(tls());
         TandemClient client =
-            TandemClient.connect(
-                server.options().tls(ClientTls.trusting(certificate)).build());
+            TandemClient.connect(server.options().tls(ClientTls.trusting(certificate)).build());
         TokenStream stream = client.generate(REQUEST)) {
       Answers.aText(server.next());
       assertEquals(" upon a time", stream.text());
@@ -101,8 +100,7 @@ class TlsTest {
     try (InputStream in = Files.newInputStream(folder.resolve("key.p12"))) {
       store.load(in, PASSWORD.toCharArray());
     }
-    KeyManagerFactory keys =
-        KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+    KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
     keys.init(store, PASSWORD.toCharArray());
     return SslContextBuilder.forServer(keys).sslProvider(SslProvider.JDK).build();
   }
@@ -111,8 +109,17 @@ class TlsTest {
   private Path certificate(String host) throws Exception {
     Path certificate = folder.resolve("certificate.pem");
     keytool(
-        "-genkeypair", "-alias", "server", "-keyalg", "EC", "-dname", "CN=" + host, "-validity",
-        "2", "-ext", "san=dns:" + host);
+        "-genkeypair",
+        "-alias",
+        "server",
+        "-keyalg",
+        "EC",
+        "-dname",
+        "CN=" + host,
+        "-validity",
+        "2",
+        "-ext",
+        "san=dns:" + host);
     keytool("-exportcert", "-alias", "server", "-rfc", "-file", certificate.toString());
     return certificate;
   }

@@ -50,7 +50,7 @@ final class GenerateCall implements RpcConnection.Call, Reply {
 
   /** Begins on the event loop; what takes long goes on on another thread. */
   void begin(GenerateRequest request) {
-    if (GenerateReader.characters(request) <= Questions.SHORT_TEXT) {
+    if (GenerateReader.length(request) <= Questions.SHORT_TEXT) {
       order(request);
     } else {
       Thread.ofVirtual().name("prompt " + connection.name(id)).start(() -> order(request));
@@ -60,7 +60,7 @@ final class GenerateCall implements RpcConnection.Call, Reply {
   private void order(GenerateRequest request) {
     try {
       Backend backend = connection.desk().ready();
-      GenerationOptions options = GenerateReader.options(request, backend.card());
+      GenerationOptions options = GenerateReader.options(request, backend);
       OptionalInt maxTokens = GenerateReader.maxTokens(request, backend.card());
       if (request.getClientId().length() > LONGEST_CLIENT_ID) {
         throw Refusal.of(

@@ -12,6 +12,7 @@ import dev.tandem.server.request.Problem;
 import dev.tandem.server.request.Refusal;
 import dev.tandem.text.TextSpan;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.text.Vocabulary;
 import dev.tandem.text.chat.ChatMessage;
 import dev.tandem.text.chat.ChatOptions;
 import dev.tandem.text.chat.ChatTemplateException;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.IntStream;
 
 /** Reads what a client asks for; what it does not say, the model's card does. */
 final class GenerateReader {
@@ -36,7 +38,7 @@ final class GenerateReader {
    *
    * @throws Refusal if a value is out of its range
    */
-  static GenerationOptions options(GenerateRequest request, ModelCard card) {
+  static GenerationOptions options(GenerateRequest request, Backend backend) {
     if (request.getStopCount() > MOST_STOPS) {
       throw Refusal.of(
           Problem.INVALID_ARGUMENT,
@@ -49,15 +51,21 @@ final class GenerateReader {
             ? clamped(request.getLogProbabilities())
             : GenerationOptions.NONE;
     try {
+      SamplingOptions sampling = sampling(request.getSampling(), backend.card().sampling());
       return new GenerationOptions(
           GenerationOptions.UNLIMITED,
-          sampling(request.getSampling(), card.sampling()),
+          request.getIgnoreEnd() ? sampling.withBanned(ends(backend.tokenizer())) : sampling,
           request.getIgnoreEnd(),
           request.getStopList(),
           likeliest);
     } catch (IllegalArgumentException e) {
       throw Refusal.of(Problem.INVALID_ARGUMENT, e.getMessage());
     }
+  }
+
+  private static int[] ends(Tokenizer tokenizer) {
+    Vocabulary vocabulary = tokenizer.vocabulary();
+    return IntStream.range(0, vocabulary.size()).filter(vocabulary::isEndOfGeneration).toArray();
   }
 
   private static SamplingOptions sampling(Sampling asked, SamplingOptions defaults) {
@@ -80,6 +88,13 @@ final class GenerateReader {
   }
 
   private static Map<Integer, Float> bias(Map<Integer, Float> asked) {
+    if (asked.size() > SamplingOptions.MOST_ADJUSTMENTS) { // before all are looked at
+      throw Refusal.of(
+          Problem.INVALID_ARGUMENT,
+          "logit_bias",
+          "logit_bias: %d tokens are too many; up to %d are possible"
+              .formatted(asked.size(), SamplingOptions.MOST_ADJUSTMENTS));
+    }
     Map<Integer, Float> bias = new HashMap<>();
     asked.forEach((id, value) -> bias.put(clamped(id), value));
     return bias;
@@ -175,13 +190,14 @@ final class GenerateReader {
     }
   }
 
-  /** Characters of a request's texts: about how long it takes to make tokens of them. */
-  static int characters(GenerateRequest request) {
+  /** Characters of a request's prompt, or its tokens: about how long it takes to read it. */
+  static int length(GenerateRequest request) {
     return switch (request.getPromptCase()) {
       case TEXT -> request.getText().length();
+      case TOKEN_IDS -> request.getTokenIds().getIdsCount();
       // Templates are programs.
       case CONVERSATION -> Integer.MAX_VALUE;
-      case TOKEN_IDS, PROMPT_NOT_SET -> 0;
+      case PROMPT_NOT_SET -> 0;
     };
   }
 }
