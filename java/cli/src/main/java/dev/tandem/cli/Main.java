@@ -106,7 +106,9 @@ public final class Main implements Callable<Integer> {
   static int run(Streams streams, String... arguments) {
     String[] words = helpAsOption(arguments);
     Main main = new Main(streams);
-    CommandLine line = line(main, commands(words));
+    Collection<String> commands = commands(words);
+    // The list of all commands needs no flags.
+    CommandLine line = line(main, commands, commands.equals(List.of(SERVE)));
     StringWriter help = new StringWriter();
     line.setOut(new PrintWriter(help))
         .setErr(new PrintWriter(streams.err(), true))
@@ -136,13 +138,13 @@ public final class Main implements Callable<Integer> {
 
   /** All commands, for what tells of them. */
   static CommandLine all(Streams streams) {
-    return line(new Main(streams), COMMANDS.keySet());
+    return line(new Main(streams), COMMANDS.keySet(), true);
   }
 
-  private static CommandLine line(Main main, Collection<String> commands) {
+  private static CommandLine line(Main main, Collection<String> commands, boolean withServeFlags) {
     CommandLine line = new CommandLine(main, new Factory(main.streams));
     commands.forEach(name -> line.addSubcommand(name, COMMANDS.get(name)));
-    if (commands.contains(SERVE)) {
+    if (withServeFlags) {
       ServeFlags.addTo(line.getSubcommands().get(SERVE).getCommandSpec());
     }
     layOutHelp(line);
