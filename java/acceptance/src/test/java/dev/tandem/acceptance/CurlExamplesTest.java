@@ -63,7 +63,8 @@ final class CurlExamplesTest {
   @MethodSource("examples")
   void examplesWork(String expected, String command) {
     String here = command.replace("localhost:8081", "localhost:" + server.port());
-    Shell.Result result = Shell.run("bash", "-c", "set -e; curl() { command curl -sS \"$@\"; }\n" + here);
+    Shell.Result result =
+        Shell.run("bash", "-c", "set -e; curl() { command curl -sS \"$@\"; }\n" + here);
     assertEquals(0, result.status(), result.output());
     assertTrue(result.output().contains(expected), result.output());
   }

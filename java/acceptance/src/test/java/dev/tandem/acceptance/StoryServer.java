@@ -30,8 +30,7 @@ final class StoryServer implements AutoCloseable {
     flags.put("http-port", "0");
     flags.put("ctx-size", "256");
     server =
-        TandemServer.start(
-            ServerOptions.of(Configuration.of(Optional.empty(), Map.of(), flags)));
+        TandemServer.start(ServerOptions.of(Configuration.of(Optional.empty(), Map.of(), flags)));
     server.ready().orTimeout(60, TimeUnit.SECONDS).join();
   }
 

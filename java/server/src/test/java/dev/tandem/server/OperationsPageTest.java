@@ -62,9 +62,12 @@ class OperationsPageTest {
     check("metrics", table(scrape));
   }
 
-  /** Our own metrics, in the order of the scrape; a histogram's are told by the name of the whole. */
+  /**
+   * Our own metrics, in the order of the scrape; a histogram's are told by the name of the whole.
+   */
   private static String table(String scrape) {
-    StringBuilder rows = new StringBuilder("| Name | Kind | Labels | |\n| --- | --- | --- | --- |\n");
+    StringBuilder rows =
+        new StringBuilder("| Name | Kind | Labels | |\n| --- | --- | --- | --- |\n");
     Matcher metric =
         Pattern.compile("# HELP (tandem_\\w+) (.*)\n# TYPE \\w+ (\\w+)\n(\\S+)").matcher(scrape);
     int found = 0;

@@ -76,7 +76,8 @@ final class HttpSecurityTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "evil.example", "localhost.evil.example", "localhost@evil.example", "127.0.0.1.evil.example",
+        "evil.example", "localhost.evil.example", "localhost@evil.example",
+            "127.0.0.1.evil.example",
         "", "10.0.0.1", "localhost:80:80", "localhost:x"
       })
   void otherHostsAreNot(String host) {
@@ -105,8 +106,7 @@ final class HttpSecurityTest {
   })
   void pagesElsewhereAreRefused(String origin, int status) {
     try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"))) {
-      Reply reply =
-          ask(port, get("/v1/models", "Host: localhost:8080\r\nOrigin: " + origin));
+      Reply reply = ask(port, get("/v1/models", "Host: localhost:8080\r\nOrigin: " + origin));
       assertEquals(status, reply.status());
       assertFalse(reply.headers().containsKey("access-control-allow-origin"));
     }
@@ -116,8 +116,7 @@ final class HttpSecurityTest {
   void pagesThatAreNamedMayAsk() {
     HttpOptions options =
         HttpOptions.defaults()
-            .withAccess(
-                AccessRules.of(false, false, List.of(), List.of("https://chat.example")));
+            .withAccess(AccessRules.of(false, false, List.of(), List.of("https://chat.example")));
     try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"), options)) {
       String fields = "Host: localhost\r\nOrigin: https://chat.example";
       Reply asked = ask(port, get("/v1/models", fields));
@@ -127,22 +126,22 @@ final class HttpSecurityTest {
       Reply preflight =
           ask(
               port,
-              get(CHAT, fields + "\r\nAccess-Control-Request-Method: POST").replace("GET", "OPTIONS"));
+              get(CHAT, fields + "\r\nAccess-Control-Request-Method: POST")
+                  .replace("GET", "OPTIONS"));
       assertEquals(204, preflight.status());
       assertEquals("https://chat.example", preflight.headers().get("access-control-allow-origin"));
       assertTrue(preflight.headers().get("access-control-allow-methods").contains("POST"));
       assertTrue(preflight.headers().get("access-control-allow-headers").contains("authorization"));
-      assertEquals(
-          403, ask(port, get("/v1/models", fields.replace("chat", "other"))).status());
+      assertEquals(403, ask(port, get("/v1/models", fields.replace("chat", "other"))).status());
     }
   }
 
   @Test
   void whatAFormCanSendIsRefused() {
     try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"))) {
-      for (String type : List.of("text/plain", "application/x-www-form-urlencoded", "a; application/json")) {
-        String request =
-            Requests.post(CHAT, Requests.chat("")).replace("application/json", type);
+      for (String type :
+          List.of("text/plain", "application/x-www-form-urlencoded", "a; application/json")) {
+        String request = Requests.post(CHAT, Requests.chat("")).replace("application/json", type);
         assertEquals(415, ask(port, request).status(), type);
       }
     }
@@ -160,7 +159,8 @@ final class HttpSecurityTest {
       for (String path : List.of("/live", "/health", "/", "/assets/app.js")) {
         assertEquals(200, ask(port, get(path, "Host: anything.example")).status(), path);
       }
-      for (String wrong : List.of("Bearer x", "Bearer", "Basic " + TOKEN, TOKEN, "Bearer " + TOKEN + "x")) {
+      for (String wrong :
+          List.of("Bearer x", "Bearer", "Basic " + TOKEN, TOKEN, "Bearer " + TOKEN + "x")) {
         Reply reply = ask(port, get("/v1/models", "Host: a\r\nAuthorization: " + wrong));
         assertEquals(401, reply.status(), wrong);
         assertFalse(reply.body().contains(TOKEN));
@@ -168,7 +168,8 @@ final class HttpSecurityTest {
       for (String right : List.of("Bearer " + TOKEN, "bearer  " + TOKEN + " ")) {
         assertEquals(
             200, ask(port, get("/v1/models", "Host: a\r\nAuthorization: " + right)).status());
-        assertEquals(200, ask(port, get("/metrics", "Host: a\r\nAuthorization: " + right)).status());
+        assertEquals(
+            200, ask(port, get("/metrics", "Host: a\r\nAuthorization: " + right)).status());
       }
       // Refused before its body is read.
       Reply early =
@@ -200,9 +201,15 @@ final class HttpSecurityTest {
               "{\"messages\":[{\"role\":\"user\",\"content\":\"" + CANARY,
               "{\"messages\":[{\"role\":\"" + CANARY + "\",\"content\":\"a\"}]}",
               "{\"messages\":\"" + CANARY + "\"}",
-              "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"temperature\":\"" + CANARY + "\"}",
-              "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":[\"" + CANARY + "\",\"\"]}",
-              "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"logit_bias\":{\"" + CANARY + "\":1}}",
+              "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"temperature\":\""
+                  + CANARY
+                  + "\"}",
+              "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":[\""
+                  + CANARY
+                  + "\",\"\"]}",
+              "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"logit_bias\":{\""
+                  + CANARY
+                  + "\":1}}",
               "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":\"" + CANARY + "\"}",
               "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"model\":\"" + CANARY + "\"}",
               CANARY,
@@ -210,11 +217,15 @@ final class HttpSecurityTest {
       for (String body : bodies) {
         String request = Requests.post(CHAT, body).replace("Host: localhost", fields);
         told.append(ask(port, request));
-        told.append(ask(port, request.replace(CHAT, "/tokenize?" + CANARY)).toString().replaceAll("\"tokens\".*", ""));
+        told.append(
+            ask(port, request.replace(CHAT, "/tokenize?" + CANARY))
+                .toString()
+                .replaceAll("\"tokens\".*", ""));
       }
       told.append(ask(port, get("/" + CANARY, fields)));
       told.append(ask(port, get("/v1/models/" + CANARY, fields)));
-      told.append(ask(port, get("/v1/models", "Host: " + CANARY + "\r\nAuthorization: Bearer " + CANARY)));
+      told.append(
+          ask(port, get("/v1/models", "Host: " + CANARY + "\r\nAuthorization: Bearer " + CANARY)));
       told.append(ask(port, CANARY + "\r\n\r\n"));
       told.append(ask(port, get("/metrics", fields)).body());
       assertTrue(told.toString().contains("tenant=\"tenant-a\""));
