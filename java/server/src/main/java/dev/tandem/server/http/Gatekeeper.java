@@ -59,7 +59,8 @@ final class Gatekeeper {
       throw HttpFailure.of(
           HttpResponseStatus.FORBIDDEN,
           "host_not_allowed",
-          "this server is not asked by this Host: use localhost, or add the host (--allowed-hosts)");
+          "this server is not asked by this Host: use localhost, or add the host"
+              + " (--allowed-hosts)");
     }
     if (!rules.allowsOrigin(Optional.ofNullable(headers.get(HttpHeaderNames.ORIGIN)), host)) {
       throw HttpFailure.of(
