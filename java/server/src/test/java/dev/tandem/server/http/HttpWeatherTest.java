@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tandem.server.http.RawConnection.Reply;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.ScriptedBackend;
+import dev.tandem.server.transport.ConnectionLimit;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -482,6 +483,27 @@ final class HttpWeatherTest {
         each.close();
       }
       assertTrue(port.desk().awaitIdle(Duration.ofSeconds(20)));
+      assertAlive(port);
+    }
+  }
+
+  @Test
+  void connectionsAboveTheLimitAreTold() {
+    ConnectionLimit limit = new ConnectionLimit(2);
+    try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"), limit)) {
+      try (RawConnection one = port.connect();
+          RawConnection two = port.connect()) {
+        assertEquals(200, one.send(Requests.get("/live")).read().status());
+        assertEquals(200, two.send(Requests.get("/live")).read().status());
+        try (RawConnection three = port.connect()) {
+          Reply reply = three.send(Requests.get("/live")).read();
+          assertEquals(429, reply.status());
+          assertEquals("close", reply.headers().get("connection"));
+          assertTrue(reply.headers().containsKey("retry-after"));
+          assertEquals("", three.toEnd());
+        }
+      }
+      Await.until(() -> limit.open() == 0);
       assertAlive(port);
     }
   }
