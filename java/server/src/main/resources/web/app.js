@@ -1,5 +1,7 @@
 // The page's conduct: what happens when a message is sent, an answer comes, a key is pressed.
 
+import { introduce } from './about.js';
+import { askForToken, editSettings } from './dialogs.js';
 import { chat, health, model, Trouble } from './server.js';
 import * as store from './store.js';
 import { Announcer, Follower, TurnView, button, byId, copy } from './view.js';
@@ -150,7 +152,7 @@ async function answer() {
     break;
   }
 
-  if (leaving) return; // the browser ended it, on its way to another page or to a reload
+  if (leaving && failure) return; // ended on the way to another page, or to a reload
   if (signal.aborted) turn.end = 'stopped';
   else if (failure) turn.end = turn.text === '' ? undefined : 'broken';
   view.busy = false;
@@ -275,7 +277,11 @@ async function findModel() {
     }
   }
   if (!editing) notice('');
-  introduce();
+  introduce(card, (text) => {
+    write(text);
+    send();
+    prompt.focus();
+  });
 }
 
 async function loaded() {
@@ -288,72 +294,6 @@ async function loaded() {
 }
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Shows which model answers, and where it runs. */
-function introduce() {
-  document.title = `${card.name} · Tandem`;
-  byId('model-name').textContent = card.name;
-  byId('model-place').textContent = card.place ?? '';
-  byId('where').textContent = location.host;
-  byId('set-temperature').placeholder = card.sampling.temperature ?? '';
-  byId('set-top-p').placeholder = card.sampling.top_p ?? '';
-  start(card.isBase ? CONTINUATION : CONVERSATION);
-  const facts = [
-    ['Model', card.name],
-    ['Weights', [parameters(card.parameters), card.format].filter(Boolean).join(', ')],
-    ['Context', card.contextTokens ? `${card.contextTokens.toLocaleString('en')} tokens` : ''],
-    ['Runs on', card.place],
-  ];
-  byId('facts').replaceChildren(
-    ...facts
-      .filter(([, value]) => value)
-      .map(([name, value]) => {
-        const row = document.createElement('div');
-        const term = row.appendChild(document.createElement('dt'));
-        term.append(name);
-        const detail = row.appendChild(document.createElement('dd'));
-        detail.append(value);
-        return row;
-      }),
-  );
-  document.querySelectorAll('.turn.assistant .who').forEach((who) => (who.textContent = card.name));
-}
-
-const CONVERSATION = {
-  title: 'What shall we think about?',
-  placeholder: 'Write a message',
-  starters: ['Tell me a short story about a lighthouse', 'Why does a bicycle stay upright?', 'Write a haiku about rain'],
-};
-
-/** For a model that was taught no conversation: it goes on with what one begins. */
-const CONTINUATION = {
-  title: 'How does it begin?',
-  placeholder: 'Begin a text; the model goes on',
-  starters: ['Once upon a time', 'There was once a', 'One morning'],
-};
-
-function start({ title, placeholder, starters }) {
-  byId('welcome-title').textContent = title;
-  prompt.placeholder = placeholder;
-  byId('starters').replaceChildren(
-    ...starters.map((text) => {
-      const item = document.createElement('li');
-      const press = () => {
-        write(text);
-        send();
-        prompt.focus();
-      };
-      item.append(button(text, press, { className: 'starter' }));
-      return item;
-    }),
-  );
-}
-
-function parameters(count) {
-  if (typeof count !== 'number') return '';
-  const [scale, unit] = count >= 1e9 ? [1e9, 'billion'] : count >= 1e6 ? [1e6, 'million'] : [1e3, 'thousand'];
-  return `${(count / scale).toLocaleString('en', { maximumSignificantDigits: 3 })} ${unit}`;
-}
 
 /** A line above the message box; with `progress`, a bar (null: of unknown length). An empty message takes it away. */
 function notice(message, { label, action, progress } = {}) {
@@ -372,75 +312,27 @@ function notice(message, { label, action, progress } = {}) {
 
 // --- Dialogs --------------------------------------------------------------------------------------
 
-let asking = null; // one dialog, however many wait for a token
-
 /** Asks for a token; whether there is a new one. */
-function askToken(signal) {
-  asking ??= new Promise((resolve) => {
-    const dialog = byId('token');
-    const value = byId('token-value');
-    byId('token-trouble').hidden = token === '';
-    value.value = '';
-    let given = false;
-    byId('token-form').onsubmit = (event) => {
-      event.preventDefault();
-      given = true;
-      token = value.value.trim();
-      store.saveToken(token);
-      dialog.close();
-    };
-    dialog.addEventListener(
-      'close',
-      () => {
-        value.value = '';
-        asking = null;
-        prompt.focus();
-        resolve(given);
-      },
-      { once: true },
-    );
-    dialog.showModal();
-    signal?.addEventListener('abort', () => dialog.close(), { once: true });
-  });
-  return asking;
+async function askToken(signal) {
+  const given = await askForToken({ again: token !== '', signal });
+  prompt.focus();
+  if (given === undefined) return false;
+  token = given;
+  store.saveToken(token);
+  return true;
 }
-
-const FIELDS = { temperature: 'set-temperature', topP: 'set-top-p', maxTokens: 'set-max-tokens' };
 
 function openSettings() {
-  for (const [name, id] of Object.entries(FIELDS)) byId(id).value = settings[name] ?? '';
-  byId('set-system').value = settings.system ?? '';
-  byId('settings').showModal();
+  editSettings(settings, (changed) => {
+    settings = changed;
+    store.saveSettings(settings);
+    showSettings();
+  });
 }
-
-byId('settings-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  settings = {};
-  for (const [name, id] of Object.entries(FIELDS)) {
-    if (byId(id).value !== '') settings[name] = byId(id).valueAsNumber;
-  }
-  const system = byId('set-system').value.trim();
-  if (system !== '') settings.system = system;
-  store.saveSettings(settings);
-  byId('settings').close();
-  showSettings();
-});
-
-byId('settings-reset').addEventListener('click', () => {
-  byId('settings-form').reset();
-  byId('set-temperature').focus();
-});
 
 /** The button tells by a dot whether anything is set. */
 function showSettings() {
   byId('open-settings').classList.toggle('changed', Object.keys(settings).length > 0);
-}
-
-for (const dialog of document.querySelectorAll('dialog')) {
-  dialog.querySelector('[data-close]').addEventListener('click', () => dialog.close());
-  dialog.addEventListener('click', (event) => {
-    if (event.target === dialog) dialog.close(); // beside it
-  });
 }
 
 // --- Keys and buttons -----------------------------------------------------------------------------
@@ -526,7 +418,15 @@ systemIsDark.addEventListener('change', showTheme);
 // --------------------------------------------------------------------------------------------------
 
 addEventListener('beforeunload', () => (leaving = true));
-addEventListener('pagehide', () => store.saveConversation(turns));
+addEventListener('pagehide', () => {
+  // Browsers keep a page that is left for the way back, with its connections: nobody would read this one.
+  leaving = true;
+  store.saveConversation(turns);
+  running?.abort();
+});
+addEventListener('pageshow', (event) => {
+  if (event.persisted && running !== null) location.reload();
+});
 
 draw();
 write(store.loadDraft());

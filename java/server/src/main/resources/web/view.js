@@ -50,7 +50,7 @@ export async function copy(text, pressed) {
 const ENDS = {
   length: 'reached the longest answer',
   stopped: 'stopped',
-  interrupted: 'interrupted by a reload',
+  interrupted: 'interrupted, as the page was left',
   broken: 'broken off',
 };
 
@@ -183,17 +183,17 @@ export class Announcer {
 /** Keeps the end of the page in view while it grows, until the reader scrolls up. */
 export class Follower {
   #following = true;
+  #top = 0; // of the view, when it was last looked at
   #button;
 
   constructor(button) {
     this.#button = button;
-    let top = 0;
     const scrolled = () => {
       const page = document.documentElement;
       // Only the reader scrolls up.
       if (this.#atEnd()) this.#following = true;
-      else if (page.scrollTop < top) this.#following = false;
-      top = page.scrollTop;
+      else if (page.scrollTop < this.#top) this.#following = false;
+      this.#top = page.scrollTop;
       this.#show();
     };
     addEventListener('scroll', scrolled, { passive: true });
@@ -217,7 +217,11 @@ export class Follower {
 
   /** After the page became longer. */
   grown() {
-    if (this.#following) document.documentElement.scrollTop = document.documentElement.scrollHeight;
+    if (this.#following) {
+      const page = document.documentElement;
+      page.scrollTop = page.scrollHeight;
+      this.#top = page.scrollTop;
+    }
     this.#show();
   }
 }

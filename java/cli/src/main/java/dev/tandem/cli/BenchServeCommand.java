@@ -27,8 +27,7 @@ import picocli.CommandLine.Option;
 /** {@code tandem bench serve}: drives a running server. */
 @Command(
     name = "serve",
-    customSynopsis =
-        "tandem bench serve (--connect HOST:PORT | --url URL | --instant) [OPTIONS]",
+    customSynopsis = "tandem bench serve (--connect HOST:PORT | --url URL | --instant) [OPTIONS]",
     description = {
       "Puts load on a running server, and tells how it held.",
       "",
@@ -82,8 +81,7 @@ final class BenchServeCommand implements Callable<Integer> {
   @Option(
       names = {"-c", "--concurrency"},
       paramLabel = "N",
-      description =
-          "Requests at the same time, at most. Default: 1; with --rate and --trace 1000.")
+      description = "Requests at the same time, at most. Default: 1; with --rate and --trace 1000.")
   private Optional<Integer> concurrency = Optional.empty();
 
   @Option(
@@ -315,8 +313,8 @@ final class BenchServeCommand implements Callable<Integer> {
     }
     result
         .errors()
-        .forEach((error, count) ->
-            text.append("%d x %s\n".formatted(count, Printable.line(error))));
+        .forEach(
+            (error, count) -> text.append("%d x %s\n".formatted(count, Printable.line(error))));
     return text.toString();
   }
 

@@ -5,7 +5,9 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.jline.utils.Signals;
 
-/** SIGTERM and Ctrl-C of a server: the first one asks it to end, the second one ends the process. */
+/**
+ * SIGTERM and Ctrl-C of a server: the first one asks it to end, the second one ends the process.
+ */
 final class EndSignals implements AutoCloseable {
 
   private static final Map<String, Integer> NUMBERS = Map.of("INT", 2, "TERM", 15);

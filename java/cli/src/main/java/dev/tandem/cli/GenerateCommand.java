@@ -1,6 +1,5 @@
 package dev.tandem.cli;
 
-import dev.tandem.client.ClientOptions;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.Generation;
 import dev.tandem.engine.GenerationListener;
@@ -11,7 +10,6 @@ import dev.tandem.engine.program.StepBlock;
 import dev.tandem.engine.sample.SamplingOptions;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.model.Model;
-import dev.tandem.protocol.v1.GenerateRequest;
 import dev.tandem.text.TokenBuffer;
 import dev.tandem.text.chat.ChatTemplate;
 import java.io.ByteArrayOutputStream;
@@ -166,22 +164,10 @@ final class GenerateCommand implements Callable<Integer> {
 
   /** The same, done by a server. */
   private RemoteGenerate remote(SamplingOptions typed, int most, List<String> stop) {
-    ClientOptions server = connect.client(streams);
-    GenerateRequest.Builder request =
-        GenerateRequest.newBuilder()
-            .setSampling(RemoteSampling.of(typed))
-            .addAllStop(stop)
-            .setIgnoreEnd(sampling.ignoreEos());
-    if (most != GenerationOptions.UNLIMITED) {
-      request.setMaxTokens(most);
-    }
-    if (logProbs != GenerationOptions.NONE) {
-      request.setLogProbabilities(logProbs);
-    }
-    return new RemoteGenerate(
+    return RemoteGenerate.of(
         streams,
-        server,
-        request.build(),
+        connect.client(streams),
+        new GenerationOptions(most, typed, sampling.ignoreEos(), stop, logProbs),
         new RemoteGenerate.Presentation(
             prompt(), chat, conversation.system(), special, hidePrompt, stats, json, quiet));
   }

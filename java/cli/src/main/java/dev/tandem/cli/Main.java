@@ -106,7 +106,9 @@ public final class Main implements Callable<Integer> {
   static int run(Streams streams, String... arguments) {
     String[] words = helpAsOption(arguments);
     Main main = new Main(streams);
-    CommandLine line = line(main, commands(words));
+    Collection<String> commands = commands(words);
+    // The list of all commands needs no flags.
+    CommandLine line = line(main, commands, commands.equals(List.of(SERVE)));
     StringWriter help = new StringWriter();
     line.setOut(new PrintWriter(help))
         .setErr(new PrintWriter(streams.err(), true))
@@ -136,13 +138,13 @@ public final class Main implements Callable<Integer> {
 
   /** All commands, for what tells of them. */
   static CommandLine all(Streams streams) {
-    return line(new Main(streams), COMMANDS.keySet());
+    return line(new Main(streams), COMMANDS.keySet(), true);
   }
 
-  private static CommandLine line(Main main, Collection<String> commands) {
+  private static CommandLine line(Main main, Collection<String> commands, boolean withServeFlags) {
     CommandLine line = new CommandLine(main, new Factory(main.streams));
     commands.forEach(name -> line.addSubcommand(name, COMMANDS.get(name)));
-    if (commands.contains(SERVE)) {
+    if (withServeFlags) {
       ServeFlags.addTo(line.getSubcommands().get(SERVE).getCommandSpec());
     }
     layOutHelp(line);
@@ -151,9 +153,12 @@ public final class Main implements Callable<Integer> {
 
   /**
    * The command that is asked for alone, and only if none is all of them: making one out of its
-   * annotations takes some 10 ms at a start.
+   * annotations takes some 10 ms at a start. The version is told without any.
    */
   private static Collection<String> commands(String[] words) {
+    if (words.length == 1 && (words[0].equals("--version") || words[0].equals("-V"))) {
+      return List.of();
+    }
     Optional<String> asked = Arrays.stream(words).filter(word -> !word.startsWith("-")).findFirst();
     return asked
         .filter(COMMANDS::containsKey)

@@ -4,6 +4,7 @@ import dev.tandem.client.ClientOptions;
 import dev.tandem.client.TandemClient;
 import dev.tandem.client.TandemException;
 import dev.tandem.client.TokenStream;
+import dev.tandem.engine.GenerationOptions;
 import dev.tandem.protocol.v1.ApplyTemplateResponse;
 import dev.tandem.protocol.v1.Conversation;
 import dev.tandem.protocol.v1.ErrorCode;
@@ -42,6 +43,23 @@ record RemoteGenerate(
       boolean stats,
       boolean json,
       boolean quiet) {}
+
+  /** With what was asked for in the engine's words. */
+  static RemoteGenerate of(
+      Streams streams, ClientOptions server, GenerationOptions asked, Presentation presentation) {
+    GenerateRequest.Builder request =
+        GenerateRequest.newBuilder()
+            .setSampling(RemoteSampling.of(asked.sampling()))
+            .addAllStop(asked.stop())
+            .setIgnoreEnd(asked.ignoreEnd());
+    if (asked.maxTokens() != GenerationOptions.UNLIMITED) {
+      request.setMaxTokens(asked.maxTokens());
+    }
+    if (asked.logProbabilities() != GenerationOptions.NONE) {
+      request.setLogProbabilities(asked.logProbabilities());
+    }
+    return new RemoteGenerate(streams, server, request.build(), presentation);
+  }
 
   /** Does it; returns the exit code. */
   int run() {

@@ -238,7 +238,11 @@ final class ArchitectureTest {
               "dev.tandem.text.chat..",
               "dev.tandem.protocol..",
               "dev.tandem.client..",
-              "dev.tandem.server..")
+              "dev.tandem.server..",
+              "dev.tandem.bench..",
+              "dev.tandem.cli.load..")
+          .and()
+          .haveSimpleNameNotStartingWith("Remote")
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(

@@ -33,7 +33,15 @@ class DeploymentTest {
   private static final Path IMAGE = ROOT.resolve("tools/docker/Dockerfile");
   private static final Set<String> INSTRUCTIONS =
       Set.of(
-          "FROM", "RUN", "WORKDIR", "COPY", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK",
+          "FROM",
+          "RUN",
+          "WORKDIR",
+          "COPY",
+          "ENV",
+          "USER",
+          "EXPOSE",
+          "STOPSIGNAL",
+          "HEALTHCHECK",
           "ENTRYPOINT");
 
   @TempDir private Path folder;
@@ -73,7 +81,9 @@ class DeploymentTest {
   @Test
   void theUnitWaitsLongerThanTheServerDrains() throws IOException {
     String drain =
-        Configuration.presets().print().lines()
+        Configuration.presets()
+            .print()
+            .lines()
             .filter(line -> line.startsWith("drain-timeout: "))
             .findFirst()
             .orElseThrow();
@@ -100,9 +110,7 @@ class DeploymentTest {
   /** Instructions with their continued lines joined. */
   private static List<String> instructions() throws IOException {
     String joined =
-        Files.readString(IMAGE)
-            .replaceAll("(?m)^#.*\n", "")
-            .replaceAll("\\\\\n\\s*", "");
+        Files.readString(IMAGE).replaceAll("(?m)^#.*\n", "").replaceAll("\\\\\n\\s*", "");
     return Arrays.stream(joined.split("\n")).filter(line -> !line.isBlank()).toList();
   }
 
@@ -144,7 +152,10 @@ class DeploymentTest {
     String printed = Configuration.of(Optional.empty(), environment, Map.of()).print();
     assertTrue(printed.contains("log-format: json  # TANDEM_SERVE_LOG_FORMAT\n"), printed);
     String exposed =
-        instructions().stream().filter(line -> line.startsWith("EXPOSE ")).findFirst().orElseThrow();
+        instructions().stream()
+            .filter(line -> line.startsWith("EXPOSE "))
+            .findFirst()
+            .orElseThrow();
     for (String setting : List.of("port", "http-port")) {
       String port = printed.replaceAll("(?s).*\n" + setting + ": (\\d+) .*", "$1");
       assertTrue(exposed.contains(port), exposed);
@@ -158,6 +169,9 @@ class DeploymentTest {
     Process process = new ProcessBuilder("bash", "-n", script.toString()).inheritIO().start();
     assertTrue(process.waitFor(60, TimeUnit.SECONDS));
     assertEquals(0, process.exitValue());
-    assertTrue(Settings.ALL.stream().map(Setting::environmentName).anyMatch("TANDEM_SERVE_HTTP_PORT"::equals));
+    assertTrue(
+        Settings.ALL.stream()
+            .map(Setting::environmentName)
+            .anyMatch("TANDEM_SERVE_HTTP_PORT"::equals));
   }
 }

@@ -103,7 +103,7 @@ class ErrorsTest {
         "bench model -p 0 -n 0    ~ nothing to measure: give -p or -n more than 0 tokens",
         "bench modl               ~ there is no command 'modl'; did you mean 'model'?",
         "genrate x                ~ there is no command 'genrate'; did you mean 'generate'?",
-        "serve                    ~ there is no command 'serve'",
+        "summon                   ~ there is no command 'summon'",
         "chat --temp -1           ~ --temp -1.0 is not possible: from 0 on; 0 always takes the"
             + " likeliest token",
         "chat -n -2               ~ -n -2 is not possible: from 0 on, or -1 until the text ends",

@@ -28,7 +28,9 @@ class ServeCommandTest {
     for (Setting<?> setting : Settings.ALL) {
       assertEquals(
           !setting.secret(),
-          Pattern.compile("  " + setting.flag() + "[=\\[ \n]").matcher(help.replace(", --", "  --")).find(),
+          Pattern.compile("  " + setting.flag() + "[=\\[ \n]")
+              .matcher(help.replace(", --", "  --"))
+              .find(),
           setting.name());
     }
     for (Setting.Group group : Setting.Group.values()) {
@@ -39,7 +41,15 @@ class ServeCommandTest {
   @Test
   void printedConfigurationCanBeReadAgain() throws IOException {
     String printed =
-        ok("serve", "--http-port", "9000", "--no-web", "-c", "512", "--kv-memory", "1GiB",
+        ok(
+                "serve",
+                "--http-port",
+                "9000",
+                "--no-web",
+                "-c",
+                "512",
+                "--kv-memory",
+                "1GiB",
                 "--print-config")
             .out();
     assertTrue(printed.contains("http-port: 9000  # --http-port\n"), printed);
@@ -96,7 +106,14 @@ class ServeCommandTest {
   @Test
   void aModelThatCannotBeLoadedEndsIt() {
     Tandem.Result result =
-        run("serve", "-m", folder.resolve("none.gguf").toString(), "--port", "0", "--http-port", "0");
+        run(
+            "serve",
+            "-m",
+            folder.resolve("none.gguf").toString(),
+            "--port",
+            "0",
+            "--http-port",
+            "0");
     assertEquals(1, result.code());
     String last = result.err().lines().reduce((first, second) -> second).orElseThrow();
     assertTrue(last.startsWith("tandem: ") && last.contains("none.gguf"), result.err());

@@ -130,7 +130,8 @@ public final class TandemServer implements AutoCloseable {
     try {
       rpc = open(access, "--port", options.network().port(), rpcInitializer(access, limit));
       opened = Optional.of(rpc);
-      http = open(access, "--http-port", options.network().httpPort(), httpInitializer(access, limit));
+      http =
+          open(access, "--http-port", options.network().httpPort(), httpInitializer(access, limit));
       rpcAddress = (InetSocketAddress) rpc.localAddress();
       httpAddress = (InetSocketAddress) http.localAddress();
     } catch (RuntimeException | Error e) {
@@ -162,7 +163,8 @@ public final class TandemServer implements AutoCloseable {
         PortOptions.http(options, access.rules()),
         access.authenticator(),
         access.tls(),
-        metrics);
+        metrics,
+        limit);
   }
 
   private Channel open(

@@ -67,7 +67,14 @@ class TandemServerTest {
   private static Order order(int tokens) {
     GenerationOptions options = GenerationOptions.of(tokens, SamplingOptions.greedy());
     return new Order(
-        "id", Caller.ANYBODY, new int[] {300}, options, OptionalInt.of(tokens), 0, Duration.ZERO, "rpc");
+        "id",
+        Caller.ANYBODY,
+        new int[] {300},
+        options,
+        OptionalInt.of(tokens),
+        0,
+        Duration.ZERO,
+        "rpc");
   }
 
   /** Remembers how a request ended. */
@@ -220,14 +227,13 @@ class TandemServerTest {
       permits.release(1);
       ending.first.await();
       CompletableFuture<Boolean> drained =
-          CompletableFuture.supplyAsync(
-              () -> {
-                try {
-                  return server.drain(Duration.ofSeconds(60));
-                } catch (InterruptedException e) {
-                  throw new CompletionException(e);
-                }
-              });
+          CompletableFuture.supplyAsync(() -> {
+            try {
+              return server.drain(Duration.ofSeconds(60));
+            } catch (InterruptedException e) {
+              throw new CompletionException(e);
+            }
+          });
       while (server.desk().state() != Desk.State.DRAINING) {
         Thread.onSpinWait();
       }

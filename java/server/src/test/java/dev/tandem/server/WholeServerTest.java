@@ -103,7 +103,9 @@ class WholeServerTest {
 
   private String get(TandemServer server, String path) throws IOException, InterruptedException {
     HttpRequest request =
-        HttpRequest.newBuilder(uri(server, path)).header("Authorization", "Bearer " + TOKEN).build();
+        HttpRequest.newBuilder(uri(server, path))
+            .header("Authorization", "Bearer " + TOKEN)
+            .build();
     return http.send(request, HttpResponse.BodyHandlers.ofString()).body();
   }
 
@@ -203,7 +205,8 @@ class WholeServerTest {
       assertEquals(100, card.contextTokens());
       assertTrue(server.desk().ready().load().kvTokens() * 2048 <= 1 << 20);
       assertTrue(server.desk().ready().load().kvTokens() >= 100);
-      String answer = post(server, "/v1/completions", "", "{\"prompt\":\"Once\",\"max_tokens\":101}").body();
+      String answer =
+          post(server, "/v1/completions", "", "{\"prompt\":\"Once\",\"max_tokens\":101}").body();
       assertTrue(answer.contains("(-c)"), answer);
     }
   }

@@ -11,7 +11,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.StreamSupport;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Keys;
@@ -26,6 +28,9 @@ import org.openqa.selenium.logging.LoggingPreferences;
 
 /** Chromium without a screen, and what the tests do with the page in it. */
 final class Browser implements AutoCloseable {
+
+  /** Held here, since loggers that nobody holds forget their level. */
+  private static final Logger SELENIUM = Logger.getLogger("org.openqa.selenium");
 
   private static final Duration PATIENCE = Duration.ofSeconds(15);
 
@@ -57,6 +62,7 @@ final class Browser implements AutoCloseable {
         "--hide-scrollbars",
         "--lang=en",
         "--window-size=1100,760");
+    SELENIUM.setLevel(Level.SEVERE); // it warns of each Chromium that is newer than itself
     LoggingPreferences logs = new LoggingPreferences();
     logs.enable(LogType.BROWSER, Level.ALL);
     options.setCapability("goog:loggingPrefs", logs);
@@ -175,7 +181,7 @@ final class Browser implements AutoCloseable {
     }
   }
 
-  void await(String what, String expected, java.util.function.Supplier<String> actual) {
+  void await(String what, String expected, Supplier<String> actual) {
     await(what + " = " + expected, () -> actual.get().equals(expected));
   }
 

@@ -195,10 +195,25 @@ final class ChatTest extends PageTest {
     browser.driver().navigate().refresh();
     assertTrue(feed.isLeft());
     browser.await("the old text", "Half of it", browser::answer);
-    assertTrue(browser.text(".turn.assistant .measures").contains("interrupted by a reload"));
+    assertTrue(browser.text(".turn.assistant .measures").contains("interrupted"));
     browser.press("Try again");
     browser.await("a new answer", "All of it.", browser::answer);
     assertEquals(1, browser.all(".turn.assistant").size());
+  }
+
+  @Test
+  void theWayBackFindsWhatHadCome() throws InterruptedException {
+    Feed feed = new Feed();
+    server.chat(feed);
+    browser.open(server).send("First");
+    feed.say("Half of it");
+    browser.await("the first piece", "Half of it", browser::answer);
+    browser.driver().get("about:blank");
+    assertTrue(feed.isLeft(), "nothing is written for a page that was left");
+    browser.driver().navigate().back();
+    browser.await("the old text", "Half of it", browser::answer);
+    browser.await("the end", () -> browser.labelled("Try again").isPresent());
+    assertTrue(browser.text(".turn.assistant .measures").contains("interrupted"));
   }
 
   @Test

@@ -28,6 +28,8 @@ abstract class PageTest {
 
   @BeforeEach
   void startServer() {
+    browser.driver().get("about:blank");
+    browser.log(); // what the page before it could not get any more from its server
     server = ScriptedServer.start();
   }
 

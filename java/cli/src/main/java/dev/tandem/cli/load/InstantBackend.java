@@ -71,9 +71,7 @@ final class InstantBackend implements Backend {
       listener.tokenComplete();
     }
     return new Generation(
-        generated == options.maxTokens()
-            ? Generation.Reason.LENGTH
-            : Generation.Reason.CANCELLED,
+        generated == options.maxTokens() ? Generation.Reason.LENGTH : Generation.Reason.CANCELLED,
         Optional.empty(),
         0,
         prompt.length,

@@ -26,7 +26,8 @@ public final class InstantServer implements AutoCloseable {
     ServerOptions options =
         ServerOptions.of(Configuration.of(Optional.empty(), Map.of(), ANY_PORTS));
     server =
-        TandemServer.start(options, loading -> new InstantBackend(tokenizer), new StartListener() {});
+        TandemServer.start(
+            options, loading -> new InstantBackend(tokenizer), new StartListener() {});
     server.ready().join();
   }
 

@@ -50,24 +50,23 @@ public final class LoadRun {
           TimeUnit.NANOSECONDS.sleep(due - System.nanoTime());
         }
         futures.add(
-            threads.submit(
-                () -> {
-                  if (!fitting.closed()) {
-                    places.acquire();
-                  }
-                  try {
-                    Sample sample = target.run(prompt, arrival.outputTokens());
-                    // From when it should have been sent: a load that waits for the server hides
-                    // how slow it is.
-                    return fitting.closed()
-                        ? sample
-                        : new Sample(
-                            due, sample.first(), sample.ended(), sample.tokens(), sample.error());
-                  } finally {
-                    places.release();
-                    done.accept(ended.incrementAndGet());
-                  }
-                }));
+            threads.submit(() -> {
+              if (!fitting.closed()) {
+                places.acquire();
+              }
+              try {
+                Sample sample = target.run(prompt, arrival.outputTokens());
+                // From when it should have been sent: a load that waits for the server hides
+                // how slow it is.
+                return fitting.closed()
+                    ? sample
+                    : new Sample(
+                        due, sample.first(), sample.ended(), sample.tokens(), sample.error());
+              } finally {
+                places.release();
+                done.accept(ended.incrementAndGet());
+              }
+            }));
       }
     }
     List<Sample> samples = new ArrayList<>();

@@ -91,7 +91,8 @@ public final class SseTarget implements LoadTarget {
     String body =
         """
         {"prompt":%s,"max_tokens":%d,"temperature":0,"ignore_eos":true,"stream":true,\
-        "stream_options":{"include_usage":true}}"""
+        "stream_options":{"include_usage":true}}\
+        """
             .formatted(Arrays.toString(prompt), outputTokens);
     Answer answer = new Answer();
     try {
@@ -159,7 +160,8 @@ public final class SseTarget implements LoadTarget {
 
     /** The text of an error without what differs from request to request. */
     private static String message(String document) {
-      String text = document.replaceAll("(?s).*?\"message\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\".*", "$1");
+      String text =
+          document.replaceAll("(?s).*?\"message\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\".*", "$1");
       return text.strip().replaceAll("\\d+", "N");
     }
 

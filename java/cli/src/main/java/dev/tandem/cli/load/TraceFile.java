@@ -32,7 +32,8 @@ public final class TraceFile {
       List.of("contexttokens", "prompt_len", "input_length", "prompt_tokens");
   private static final List<String> OUTPUTS =
       List.of("generatedtokens", "output_len", "output_length", "output_tokens");
-  private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss[.SSSSSSS][.SSSSSS][.SSS]");
+  private static final DateTimeFormatter DATE =
+      DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss[.SSSSSSS][.SSSSSS][.SSS]");
 
   private TraceFile() {}
 
@@ -75,8 +76,8 @@ public final class TraceFile {
     double first = arrivals.getFirst().seconds();
     return new Workload(
         arrivals.stream()
-            .map(a ->
-                new Arrival((a.seconds() - first) / speed, a.promptTokens(), a.outputTokens()))
+            .map(
+                a -> new Arrival((a.seconds() - first) / speed, a.promptTokens(), a.outputTokens()))
             .toList(),
         false);
   }
@@ -93,10 +94,9 @@ public final class TraceFile {
           .mapToInt(names::indexOf)
           .filter(index -> index >= 0)
           .findFirst()
-          .orElseThrow(
-              () ->
-                  new IllegalArgumentException(
-                      "no column is called " + String.join(", ", wanted) + "; there are " + names));
+          .orElseThrow(() ->
+              new IllegalArgumentException(
+                  "no column is called " + String.join(", ", wanted) + "; there are " + names));
     }
 
     Arrival read(String line) {
@@ -149,7 +149,7 @@ public final class TraceFile {
         .filter(numbers::containsKey)
         .findFirst()
         .map(numbers::get)
-        .orElseThrow(
-            () -> new IllegalArgumentException("none of " + String.join(", ", names) + " is there"));
+        .orElseThrow(() ->
+            new IllegalArgumentException("none of " + String.join(", ", names) + " is there"));
   }
 }

@@ -115,7 +115,8 @@ final class SseTargetTest {
     UncheckedIOException e =
         assertThrows(
             UncheckedIOException.class,
-            () -> new SseTarget(URI.create("http://localhost:" + port), Optional.empty(), PATIENCE));
+            () ->
+                new SseTarget(URI.create("http://localhost:" + port), Optional.empty(), PATIENCE));
     assertTrue(e.getMessage().contains("localhost:" + port), e.getMessage());
   }
 }

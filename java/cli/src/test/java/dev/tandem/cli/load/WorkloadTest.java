@@ -41,7 +41,8 @@ final class WorkloadTest {
   @Test
   void requestsAreCutToTheContext() {
     Workload load =
-        new Workload(List.of(new Arrival(0, 900, 200), new Arrival(1, 10, 5000)), false).within(1000);
+        new Workload(List.of(new Arrival(0, 900, 200), new Arrival(1, 10, 5000)), false)
+            .within(1000);
     assertEquals(new Arrival(0, 800, 200), load.arrivals().get(0));
     assertEquals(new Arrival(1, 1, 999), load.arrivals().get(1));
   }

@@ -146,8 +146,8 @@ public final class Settings {
           NETWORK,
           Type.duration(SHORTEST, LONGEST),
           Duration.ofSeconds(10),
-          "Most time for TLS, for the binary protocol's Hello, and for the header of an HTTP request;"
-              + " its body has three times as long.");
+          "Most time for TLS, for the binary protocol's Hello, and for the header of an HTTP"
+              + " request; its body has three times as long.");
 
   static final Setting<Duration> SLOW_READER_TIMEOUT =
       Setting.of(
@@ -276,7 +276,11 @@ public final class Settings {
 
   static final Setting<LogLevel> LOG_LEVEL =
       Setting.of(
-          "log-level", LOG, Type.choice("LEVEL", LogLevel.class), LogLevel.INFO, "The least important lines that are logged: error, warn, info, debug or trace.");
+          "log-level",
+          LOG,
+          Type.choice("LEVEL", LogLevel.class),
+          LogLevel.INFO,
+          "The least important lines that are logged: error, warn, info, debug or trace.");
 
   /** In the order of help and documentation. */
   public static final List<Setting<?>> ALL =

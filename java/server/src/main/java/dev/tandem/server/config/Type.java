@@ -76,10 +76,7 @@ record Type<T>(
     Function<E, String> printer = word -> word.name().toLowerCase(Locale.ROOT);
     String all = Arrays.stream(constants).map(printer).collect(Collectors.joining(", "));
     return new Type<>(
-        label,
-        "one of " + all,
-        text -> E.valueOf(words, text.toUpperCase(Locale.ROOT)),
-        printer);
+        label, "one of " + all, text -> E.valueOf(words, text.toUpperCase(Locale.ROOT)), printer);
   }
 
   /** Bytes, at least so many: {@code 6GiB}. */

@@ -155,13 +155,13 @@ final class Exchange {
       HttpUtil.setTransferEncodingChunked(response, true);
     }
     addHeaders(response, headers);
-    channel().writeAndFlush(response, channel().voidPromise());
+    channel().writeAndFlush(response);
     return true;
   }
 
   /** Sends a part; takes over the buffer. */
   void part(ByteBuf bytes) {
-    channel().writeAndFlush(new DefaultHttpContent(bytes), channel().voidPromise());
+    channel().writeAndFlush(new DefaultHttpContent(bytes));
   }
 
   /** Ends an answer that came in parts. */

@@ -59,13 +59,14 @@ final class Gatekeeper {
       throw HttpFailure.of(
           HttpResponseStatus.FORBIDDEN,
           "host_not_allowed",
-          "this server is not asked by this Host: use localhost, or add the host (--allowed-host)");
+          "this server is not asked by this Host: use localhost, or add the host"
+              + " (--allowed-hosts)");
     }
     if (!rules.allowsOrigin(Optional.ofNullable(headers.get(HttpHeaderNames.ORIGIN)), host)) {
       throw HttpFailure.of(
           HttpResponseStatus.FORBIDDEN,
           "origin_not_allowed",
-          "pages of this Origin may not ask: add it if they should (--cors-origin)");
+          "pages of this Origin may not ask: add it if they should (--cors-origins)");
     }
     if (request.method().equals(HttpMethod.OPTIONS)) { // of a browser, without a token
       return Caller.ANYBODY;

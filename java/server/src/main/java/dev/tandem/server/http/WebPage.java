@@ -9,6 +9,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -31,17 +32,26 @@ import java.util.Optional;
  */
 public final class WebPage {
 
-  private static final Map<String, String> FILES =
+  private static final List<String> FILES =
+      List.of(
+          "index.html",
+          "style.css",
+          "icon.svg",
+          "theme.js",
+          "app.js",
+          "about.js",
+          "dialogs.js",
+          "markdown.js",
+          "server.js",
+          "store.js",
+          "view.js");
+
+  private static final Map<String, String> TYPES =
       Map.of(
-          "index.html", "text/html; charset=utf-8",
-          "style.css", "text/css; charset=utf-8",
-          "icon.svg", "image/svg+xml",
-          "theme.js", "text/javascript; charset=utf-8",
-          "app.js", "text/javascript; charset=utf-8",
-          "server.js", "text/javascript; charset=utf-8",
-          "markdown.js", "text/javascript; charset=utf-8",
-          "store.js", "text/javascript; charset=utf-8",
-          "view.js", "text/javascript; charset=utf-8");
+          "html", "text/html; charset=utf-8",
+          "css", "text/css; charset=utf-8",
+          "js", "text/javascript; charset=utf-8",
+          "svg", "image/svg+xml");
 
   private static final Map<String, String> SECURITY =
       Map.of(
@@ -72,9 +82,11 @@ public final class WebPage {
    */
   public static WebPage load() {
     Map<String, Asset> assets = new LinkedHashMap<>();
-    FILES.forEach((name, type) ->
-        assets.put(
-            name.equals("index.html") ? "/" : "/assets/" + name, Asset.of(type, read(name))));
+    for (String name : FILES) {
+      String type = TYPES.get(name.substring(name.lastIndexOf('.') + 1));
+      String path = name.equals("index.html") ? "/" : "/assets/" + name;
+      assets.put(path, Asset.of(type, read(name)));
+    }
     return new WebPage(Map.copyOf(assets));
   }
 

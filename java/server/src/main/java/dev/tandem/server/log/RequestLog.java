@@ -13,8 +13,8 @@ import org.slf4j.event.Level;
 import org.slf4j.spi.LoggingEventBuilder;
 
 /**
- * A line for each request: how much, how long, and how it ended. Neither what was asked nor what was
- * answered. Whom a line is about is in its {@link org.slf4j.MDC}, which the desk sets.
+ * A line for each request: how much, how long, and how it ended. Neither what was asked nor what
+ * was answered. Whom a line is about is in its {@link org.slf4j.MDC}, which the desk sets.
  */
 public final class RequestLog implements DeskObserver {
 

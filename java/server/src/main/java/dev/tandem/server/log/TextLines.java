@@ -11,8 +11,8 @@ import java.util.List;
 import org.slf4j.event.KeyValuePair;
 
 /**
- * Lines for people: {@code 2026-01-31T12:00:00.123Z INFO [7f3a] finished tokens=12}. A message stays
- * in its line whatever is in it, so that nobody forges others.
+ * Lines for people: {@code 2026-01-31T12:00:00.123Z INFO [7f3a] finished tokens=12}. A message
+ * stays in its line whatever is in it, so that nobody forges others.
  */
 final class TextLines extends EncoderBase<ILoggingEvent> {
 
@@ -54,10 +54,12 @@ final class TextLines extends EncoderBase<ILoggingEvent> {
     line.append('\n');
     IThrowableProxy failure = event.getThrowableProxy();
     if (failure != null) {
-      ThrowableProxyUtil.asString(failure).lines().forEach(frame -> {
-        escape(line.append("  "), frame);
-        line.append('\n');
-      });
+      ThrowableProxyUtil.asString(failure)
+          .lines()
+          .forEach(frame -> {
+            escape(line.append("  "), frame);
+            line.append('\n');
+          });
     }
     return line.toString().getBytes(StandardCharsets.UTF_8);
   }

@@ -50,7 +50,7 @@ final class GenerateCall implements RpcConnection.Call, Reply {
 
   /** Begins on the event loop; what takes long goes on on another thread. */
   void begin(GenerateRequest request) {
-    if (GenerateReader.characters(request) <= Questions.SHORT_TEXT) {
+    if (GenerateReader.length(request) <= Questions.SHORT_TEXT) {
       order(request);
     } else {
       Thread.ofVirtual().name("prompt " + connection.name(id)).start(() -> order(request));

@@ -88,6 +88,13 @@ final class GenerateReader {
   }
 
   private static Map<Integer, Float> bias(Map<Integer, Float> asked) {
+    if (asked.size() > SamplingOptions.MOST_ADJUSTMENTS) { // before all are looked at
+      throw Refusal.of(
+          Problem.INVALID_ARGUMENT,
+          "logit_bias",
+          "logit_bias: %d tokens are too many; up to %d are possible"
+              .formatted(asked.size(), SamplingOptions.MOST_ADJUSTMENTS));
+    }
     Map<Integer, Float> bias = new HashMap<>();
     asked.forEach((id, value) -> bias.put(clamped(id), value));
     return bias;
@@ -183,13 +190,14 @@ final class GenerateReader {
     }
   }
 
-  /** Characters of a request's texts: about how long it takes to make tokens of them. */
-  static int characters(GenerateRequest request) {
+  /** Characters of a request's prompt, or its tokens: about how long it takes to read it. */
+  static int length(GenerateRequest request) {
     return switch (request.getPromptCase()) {
       case TEXT -> request.getText().length();
+      case TOKEN_IDS -> request.getTokenIds().getIdsCount();
       // Templates are programs.
       case CONVERSATION -> Integer.MAX_VALUE;
-      case TOKEN_IDS, PROMPT_NOT_SET -> 0;
+      case PROMPT_NOT_SET -> 0;
     };
   }
 }

@@ -161,6 +161,7 @@ final class Handshake extends SimpleChannelInboundHandler<ClientMessage> {
   private void refuse(ChannelHandlerContext context, ErrorCode code, String message) {
     over = true;
     log.info("connection {}: {}, {}", context.channel().id(), code, message);
-    LingeringClose.after(context.channel(), Wire.error(0, code, message));
+    boolean retry = code == ErrorCode.DEADLINE_EXCEEDED; // the others stay wrong
+    LingeringClose.after(context.channel(), Wire.error(code, message, retry, Duration.ZERO));
   }
 }

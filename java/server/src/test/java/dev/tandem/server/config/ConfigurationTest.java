@@ -116,7 +116,8 @@ class ConfigurationTest {
     Configuration configuration =
         Configuration.of(
             Optional.empty(),
-            Map.of("TANDEM_SERVE_MODEL_NAME", "it's: a #name", "TANDEM_SERVE_TOKENS", "canary-4711"),
+            Map.of(
+                "TANDEM_SERVE_MODEL_NAME", "it's: a #name", "TANDEM_SERVE_TOKENS", "canary-4711"),
             Map.of(
                 "kv-memory", "512MiB",
                 "drain-timeout", "1500ms",
@@ -202,7 +203,8 @@ class ConfigurationTest {
     Path file = file("port: many\n");
     assertTrue(refused(file, Map.of()).startsWith(file + ", port: 'many' is not possible"));
     assertTrue(
-        refused(null, Map.of("TANDEM_SERVE_PORT", "x")).startsWith("TANDEM_SERVE_PORT: 'x' is not"));
+        refused(null, Map.of("TANDEM_SERVE_PORT", "x"))
+            .startsWith("TANDEM_SERVE_PORT: 'x' is not"));
   }
 
   @ParameterizedTest
@@ -252,7 +254,11 @@ class ConfigurationTest {
 
   @ParameterizedTest
   @CsvSource({
-    "1024, 1KiB", "1536KiB, 1536KiB", "1.5MiB, 1536KiB", "0.5GiB, 512MiB", "1000000, 1000000",
+    "1024, 1KiB",
+    "1536KiB, 1536KiB",
+    "1.5MiB, 1536KiB",
+    "0.5GiB, 512MiB",
+    "1000000, 1000000",
     "2048MiB, 2GiB"
   })
   void sizesAreWrittenShort(String text, String written) {

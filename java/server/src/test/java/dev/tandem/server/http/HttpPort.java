@@ -5,6 +5,8 @@ import dev.tandem.server.request.Backend;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.security.Authenticator;
+import dev.tandem.server.security.Tls;
+import dev.tandem.server.transport.ConnectionLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
@@ -41,7 +43,9 @@ final class HttpPort implements AutoCloseable {
       Optional<Backend> backend,
       DeskLimits limits,
       HttpOptions options,
-      Authenticator authenticator) {
+      Authenticator authenticator,
+      Optional<Tls> tls,
+      ConnectionLimit connections) {
     metrics = new Metrics(() -> backend.map(Backend::load));
     desk = new Desk(limits, metrics);
     backend.ifPresent(desk::open);
@@ -51,7 +55,7 @@ final class HttpPort implements AutoCloseable {
             .channel(NioServerSocketChannel.class)
             .childOption(ChannelOption.TCP_NODELAY, true)
             .childHandler(
-                new HttpInitializer(desk, options, authenticator, Optional.empty(), metrics))
+                new HttpInitializer(desk, options, authenticator, tls, metrics, connections))
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();
@@ -62,20 +66,65 @@ final class HttpPort implements AutoCloseable {
   }
 
   static HttpPort of(Backend backend, HttpOptions options) {
-    return new HttpPort(Optional.of(backend), LIMITS, options, Authenticator.open());
+    return new HttpPort(
+        Optional.of(backend),
+        LIMITS,
+        options,
+        Authenticator.open(),
+        Optional.empty(),
+        new ConnectionLimit(1000));
   }
 
   static HttpPort of(Backend backend, DeskLimits limits) {
-    return new HttpPort(Optional.of(backend), limits, HttpOptions.defaults(), Authenticator.open());
+    return new HttpPort(
+        Optional.of(backend),
+        limits,
+        HttpOptions.defaults(),
+        Authenticator.open(),
+        Optional.empty(),
+        new ConnectionLimit(1000));
   }
 
   static HttpPort of(Backend backend, HttpOptions options, Authenticator authenticator) {
-    return new HttpPort(Optional.of(backend), LIMITS, options, authenticator);
+    return new HttpPort(
+        Optional.of(backend),
+        LIMITS,
+        options,
+        authenticator,
+        Optional.empty(),
+        new ConnectionLimit(1000));
+  }
+
+  static HttpPort of(Backend backend, Tls tls) {
+    return new HttpPort(
+        Optional.of(backend),
+        LIMITS,
+        HttpOptions.defaults(),
+        Authenticator.open(),
+        Optional.of(tls),
+        new ConnectionLimit(1000));
+  }
+
+  /** One that takes so many connections. */
+  static HttpPort of(Backend backend, ConnectionLimit connections) {
+    return new HttpPort(
+        Optional.of(backend),
+        LIMITS,
+        HttpOptions.defaults(),
+        Authenticator.open(),
+        Optional.empty(),
+        connections);
   }
 
   /** One whose model is still being loaded. */
   static HttpPort loading() {
-    return new HttpPort(Optional.empty(), LIMITS, HttpOptions.defaults(), Authenticator.open());
+    return new HttpPort(
+        Optional.empty(),
+        LIMITS,
+        HttpOptions.defaults(),
+        Authenticator.open(),
+        Optional.empty(),
+        new ConnectionLimit(1000));
   }
 
   Desk desk() {

@@ -7,15 +7,24 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.server.http.RawConnection.Reply;
 import dev.tandem.server.request.ScriptedBackend;
+import dev.tandem.server.security.PemTls;
+import dev.tandem.server.security.TestCertificate;
+import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Semaphore;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
 
 /** HTTP/1.1 itself, with clients that do what they may. */
 @ExtendWith(LeakCheck.class)
@@ -277,6 +286,44 @@ final class HttpProtocolTest {
       }
       pace.release(100);
       Await.until(() -> raw.line().equals("data: [DONE]"));
+    }
+  }
+
+  @Test
+  void allOfItGoesThroughTls(@TempDir Path folder) throws Exception {
+    TestCertificate made = TestCertificate.make(folder, "localhost", "EC", 2);
+    Path certificate = Files.createTempFile(folder, "certificate", ".pem");
+    Path key = Files.createTempFile(folder, "key", ".pem");
+    Files.writeString(certificate, made.certificatePem());
+    Files.writeString(key, made.keyPem());
+    KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
+    trusted.load(null, null);
+    trusted.setCertificateEntry("a", made.certificate());
+    TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+    trust.init(trusted);
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, trust.getTrustManagers(), null);
+    PemTls tls = new PemTls(certificate, key, Duration.ofSeconds(5));
+    try (HttpPort port = HttpPort.of(ScriptedBackend.saying("one two"), tls);
+        HttpClient client = HttpClient.newBuilder().sslContext(context).build()) {
+      for (String stream : List.of("false", "true")) {
+        HttpResponse<String> response =
+            client.send(
+                HttpRequest.newBuilder(URI.create("https://localhost:" + port.port() + CHAT))
+                    .timeout(Duration.ofSeconds(20))
+                    .header("content-type", "application/json")
+                    .POST(
+                        HttpRequest.BodyPublishers.ofString(Requests.chat(",\"stream\":" + stream)))
+                    .build(),
+                HttpResponse.BodyHandlers.ofString());
+        assertEquals(200, response.statusCode());
+        assertEquals(HttpClient.Version.HTTP_1_1, response.version());
+        assertTrue(response.body().contains("two") || response.body().contains("[DONE]"));
+      }
+      try (RawConnection plain = port.connect()) { // who speaks no TLS is heard no further
+        plain.send(Requests.get("/live"));
+        assertFalse(plain.toEnd().contains("200 OK"));
+      }
     }
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tandem.server.http.RawConnection.Reply;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.ScriptedBackend;
+import dev.tandem.server.transport.ConnectionLimit;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -294,15 +295,8 @@ final class HttpWeatherTest {
         for (int i = 0; i < 3; i++) { // each but one byte of a megabyte
           many.add(port.connect().send(head("Content-Length: 1048576\r\n") + " ".repeat(1048575)));
         }
-        Await.until(() -> { // they may not have been read yet
-          try (RawConnection other = port.connect()) {
-            other.send(head("Content-Length: 1000\r\n") + " ".repeat(1000));
-            Reply reply = other.read();
-            boolean full = reply.status() == 503;
-            assertTrue(!full || reply.headers().containsKey("retry-after"));
-            return full;
-          }
-        });
+        // Which one finds no room depends on which is read first.
+        Await.until(() -> isFull(port, many));
       } finally {
         many.forEach(RawConnection::close);
       }
@@ -310,6 +304,22 @@ final class HttpWeatherTest {
       Await.until(() ->
           port.post("/tokenize", "{\"content\":\"" + "a".repeat(1000) + "\"}").statusCode() == 200);
       assertAlive(port);
+    }
+  }
+
+  private static boolean isFull(HttpPort port, List<RawConnection> many) {
+    for (RawConnection each : many) {
+      if (each.hasInput()) {
+        assertEquals(503, each.read().status());
+        return true;
+      }
+    }
+    try (RawConnection other = port.connect()) {
+      other.send(head("Content-Length: 1000\r\n") + " ".repeat(1000));
+      Reply reply = other.read();
+      boolean full = reply.status() == 503;
+      assertEquals(full, reply.headers().containsKey("retry-after"));
+      return full;
     }
   }
 
@@ -473,6 +483,27 @@ final class HttpWeatherTest {
         each.close();
       }
       assertTrue(port.desk().awaitIdle(Duration.ofSeconds(20)));
+      assertAlive(port);
+    }
+  }
+
+  @Test
+  void connectionsAboveTheLimitAreTold() {
+    ConnectionLimit limit = new ConnectionLimit(2);
+    try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"), limit)) {
+      try (RawConnection one = port.connect();
+          RawConnection two = port.connect()) {
+        assertEquals(200, one.send(Requests.get("/live")).read().status());
+        assertEquals(200, two.send(Requests.get("/live")).read().status());
+        try (RawConnection three = port.connect()) {
+          Reply reply = three.send(Requests.get("/live")).read();
+          assertEquals(429, reply.status());
+          assertEquals("close", reply.headers().get("connection"));
+          assertTrue(reply.headers().containsKey("retry-after"));
+          assertEquals("", three.toEnd());
+        }
+      }
+      Await.until(() -> limit.open() == 0);
       assertAlive(port);
     }
   }

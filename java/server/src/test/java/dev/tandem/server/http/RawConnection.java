@@ -108,6 +108,15 @@ final class RawConnection implements AutoCloseable {
     }
   }
 
+  /** Whether there is something to be read. */
+  boolean hasInput() {
+    try {
+      return socket.getInputStream().available() > 0;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** All that comes until the server closes; a reset counts as the end. */
   String toEnd() {
     ByteArrayOutputStream all = new ByteArrayOutputStream();

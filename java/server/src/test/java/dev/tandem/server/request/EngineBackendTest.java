@@ -67,7 +67,7 @@ class EngineBackendTest {
   }
 
   /** Hears a text, and cancels it after some tokens. */
-  private static final class Heard implements Reply {
+  private static class Heard implements Reply {
     final StringBuilder text = new StringBuilder();
     final CountDownLatch ended = new CountDownLatch(1);
     private final int cancelAfter;
@@ -192,6 +192,25 @@ class EngineBackendTest {
       assertEquals(Problem.DEADLINE_EXCEEDED, heard.refusal.orElseThrow().problem());
       assertEquals(0, backend.load().kvTokensUsed());
     }
+  }
+
+  /** What a reply refuses comes back through the engine as it is, and nothing is left behind. */
+  @Test
+  void aReplyThatRefusesEndsItsOrderAlone() throws Exception {
+    Heard slow =
+        new Heard(0) {
+          @Override
+          public void token(
+              int id, byte[] utf8, int length, Optional<TokenProbabilities> probabilities) {
+            throw Refusal.of(Problem.SLOW_READER, "too slow");
+          }
+        };
+    String alone = submit(1, 0).await().text.toString();
+    Heard other = submit(1, 0);
+    desk.submit(order(2), slow);
+    assertEquals(Problem.SLOW_READER, slow.await().refusal.orElseThrow().problem());
+    assertEquals(alone, other.await().text.toString());
+    assertEquals(0, backend.load().kvTokensUsed());
   }
 
   @Test

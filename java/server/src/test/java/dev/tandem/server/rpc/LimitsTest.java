@@ -193,12 +193,7 @@ class LimitsTest {
       slow.hello();
       slow.expectWelcome();
       slow.generate(1, text("a").setMaxTokens(tokens));
-      // When the numbers no longer change, it waits for its reader.
-      long before = -1;
-      for (long sent = slow.unread(); sent != before; sent = slow.unread()) {
-        before = sent;
-        Await.pause();
-      }
+      awaitPause(slow);
       assertEquals(1, backend.running());
       int read = 0;
       ServerMessage message = slow.receive(1);
@@ -207,6 +202,38 @@ class LimitsTest {
       }
       assertEquals(tokens, read);
       assertEquals(tokens, message.getFinished().getUsage().getGeneratedTokens());
+    }
+  }
+
+  /** Who reads nothing can still say that it wants no more; and so can who goes away. */
+  @Test
+  void aPausedRequestCanBeCancelled() {
+    ScriptedBackend backend = ScriptedBackend.endless().withContext(10_000_000);
+    RpcServer rpc =
+        serve(
+            backend,
+            RpcOptions.defaults().withTimeouts(LONG, LONG, LONG).withWatermarks(4 << 10, 8 << 10));
+    try (RawClient slow = new RawClient(rpc.address(), 4 << 10)) {
+      slow.hello();
+      slow.expectWelcome();
+      slow.generate(1, text("a"));
+      slow.generate(2, text("a"));
+      awaitPause(slow);
+      assertEquals(2, backend.running());
+      slow.cancel(1);
+      Await.until(() -> backend.running() == 1);
+      slow.kill();
+      Await.until(() -> backend.running() == 0);
+      Await.until(() -> desk.unfinished() == 0);
+    }
+  }
+
+  /** When what has come no longer grows, the server waits for its reader. */
+  private static void awaitPause(RawClient slow) {
+    long before = -1;
+    for (long come = slow.unread(); come != before; come = slow.unread()) {
+      before = come;
+      Await.pause();
     }
   }
 

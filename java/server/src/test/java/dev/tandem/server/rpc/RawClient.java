@@ -28,7 +28,7 @@ final class RawClient implements AutoCloseable {
 
   private static final int TIMEOUT_MILLIS = 20_000;
 
-  private final Socket socket = new Socket();
+  private final Socket socket;
   private DataInputStream in;
   private volatile long sent; // one thread writes
 
@@ -40,6 +40,14 @@ final class RawClient implements AutoCloseable {
    * @param receiveBuffer bytes that the system takes for it unread; 0 = as usual
    */
   RawClient(InetSocketAddress address, int receiveBuffer) {
+    this(new Socket(), address, receiveBuffer);
+  }
+
+  /**
+   * @param unconnected of any kind
+   */
+  RawClient(Socket unconnected, InetSocketAddress address, int receiveBuffer) {
+    socket = unconnected;
     try {
       if (receiveBuffer > 0) {
         socket.setReceiveBufferSize(receiveBuffer);
@@ -119,6 +127,15 @@ final class RawClient implements AutoCloseable {
       return Optional.of(ServerMessage.parseFrom(message));
     } catch (EOFException e) {
       return Optional.empty();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** One byte, or -1 at the connection's end. */
+  int read() {
+    try {
+      return in.read();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

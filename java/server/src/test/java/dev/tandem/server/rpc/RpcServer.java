@@ -2,6 +2,7 @@ package dev.tandem.server.rpc;
 
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.security.Authenticator;
+import dev.tandem.server.security.Tls;
 import dev.tandem.server.transport.ConnectionLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -27,6 +28,10 @@ final class RpcServer implements AutoCloseable {
   }
 
   RpcServer(Desk desk, RpcOptions options, Authenticator authenticator) {
+    this(desk, options, authenticator, Optional.empty());
+  }
+
+  RpcServer(Desk desk, RpcOptions options, Authenticator authenticator, Optional<Tls> tls) {
     this.desk = desk;
     connections = new ConnectionLimit(options.connections());
     port =
@@ -34,8 +39,7 @@ final class RpcServer implements AutoCloseable {
             .group(loops)
             .channel(NioServerSocketChannel.class)
             .childHandler(
-                new RpcInitializer(
-                    desk, options, authenticator, Optional.empty(), "test/1", connections))
+                new RpcInitializer(desk, options, authenticator, tls, "test/1", connections))
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();

@@ -166,8 +166,7 @@ class PemTlsTest {
     try (Echo server = new Echo(tls);
         ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
         SSLSocket old = server.connect(first)) {
-      FileWatch.start(
-          List.of(certificate(), key()), Duration.ofMillis(5), timer, tls::reload);
+      FileWatch.start(List.of(certificate(), key()), Duration.ofMillis(5), timer, tls::reload);
       echo(old, "before");
       write(second.certificatePem(), second.keyPem());
       awaitShown(server, second);

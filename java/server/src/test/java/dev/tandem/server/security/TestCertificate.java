@@ -18,8 +18,7 @@ import java.util.concurrent.TimeUnit;
  * @param certificatePem as it stands in a file
  * @param keyPem PKCS#8
  */
-public record TestCertificate(
-    X509Certificate certificate, String certificatePem, String keyPem) {
+public record TestCertificate(X509Certificate certificate, String certificatePem, String keyPem) {
 
   private static final String PASSWORD = "changeit";
 
@@ -33,10 +32,24 @@ public record TestCertificate(
     Path keytool = Path.of(System.getProperty("java.home"), "bin", "keytool");
     Process process =
         new ProcessBuilder(
-                keytool.toString(), "-genkeypair", "-alias", "a", "-keyalg", algorithm,
-                "-dname", "CN=" + name, "-validity", String.valueOf(days),
-                "-ext", "san=dns:localhost,ip:127.0.0.1", "-storetype", "PKCS12",
-                "-keystore", store.toString(), "-storepass", PASSWORD)
+                keytool.toString(),
+                "-genkeypair",
+                "-alias",
+                "a",
+                "-keyalg",
+                algorithm,
+                "-dname",
+                "CN=" + name,
+                "-validity",
+                String.valueOf(days),
+                "-ext",
+                "san=dns:localhost,ip:127.0.0.1",
+                "-storetype",
+                "PKCS12",
+                "-keystore",
+                store.toString(),
+                "-storepass",
+                PASSWORD)
             .redirectErrorStream(true)
             .start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

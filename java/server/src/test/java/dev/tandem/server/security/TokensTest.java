@@ -59,8 +59,7 @@ class TokensTest {
     TokenAuthenticator tokens = TokenAuthenticator.of(file);
     assertTrue(tokens.needsToken());
     assertEquals(Optional.of(new Caller("default", "", 0)), tokens.caller(CANARY));
-    assertEquals(
-        Optional.of(new Caller("alice", "", 0)), tokens.caller("another-long-token-here"));
+    assertEquals(Optional.of(new Caller("alice", "", 0)), tokens.caller("another-long-token-here"));
     assertEquals(Optional.of(new Caller("bob", "", 7)), tokens.caller("third-long-token-in-here"));
     assertEquals(Optional.of(new Caller("carol", "", -3)), tokens.caller("fourth-long-token-here"));
     for (String wrong : List.of("", "#", CANARY + "x", CANARY.substring(1), "alice", "é")) {
