@@ -204,9 +204,7 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
     } else if (probe != 0) {
       // A process that was stopped meanwhile may have the answer, unread.
       long unanswered = probe;
-      context
-          .executor()
-          .schedule(() -> verdict(unanswered), UNREAD_MILLIS, TimeUnit.MILLISECONDS);
+      context.executor().schedule(() -> verdict(unanswered), UNREAD_MILLIS, TimeUnit.MILLISECONDS);
     } else {
       probe = ++lastId;
       channel.writeAndFlush(
