@@ -285,7 +285,7 @@ TEST_P(MatMulKernels, ManyTokensAreComputedByAmx) {
     EXPECT_EQ(counts ? groups * blocks * tokenTiles * dotsPerBlock : 0, many.dots);
     EXPECT_EQ(counts ? 1 : 0, many.configurations);
     EXPECT_EQ(0, many.faults) << many.firstFault;
-    multiply(kernels, problem, tiles, x, 0, groups, 0, 4, y.data(), 33);
+    multiply(kernels, problem, tiles, x, 0, groups, 0, 2, y.data(), 33);
     EXPECT_EQ(0, tileReport().configurations);
   }
 }

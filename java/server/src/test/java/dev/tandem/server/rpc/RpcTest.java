@@ -201,7 +201,9 @@ class RpcTest {
       assertEquals(0.25, sampling.penalties().frequency());
       assertEquals(10, sampling.penalties().lastTokens());
       assertEquals(-77, sampling.seed());
-      assertEquals(Map.of(5, Float.NEGATIVE_INFINITY), sampling.logitBias());
+      int end = 2; // what ends a text is not drawn where the end is to be ignored
+      assertEquals(
+          Map.of(5, Float.NEGATIVE_INFINITY, end, Float.NEGATIVE_INFINITY), sampling.logitBias());
     }
   }
 
