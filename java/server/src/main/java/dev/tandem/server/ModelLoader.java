@@ -76,9 +76,11 @@ public final class ModelLoader implements BackendLoader {
         contextTokens,
         graph.hyperparameters().vocabulary(),
         !loaded.chatTemplate().isBaseModel(),
-        "cpu, %d threads, %s"
+        "cpu, %d thread%s, %s"
             .formatted(
-                loaded.engine().device().threads(), loaded.engine().device().instructionSet()),
+                loaded.engine().device().threads(),
+                loaded.engine().device().threads() == 1 ? "" : "s",
+                loaded.engine().device().instructionSet()),
         SamplingOptions.seeded(0),
         seconds(file));
   }

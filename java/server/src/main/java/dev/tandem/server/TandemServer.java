@@ -154,7 +154,16 @@ public final class TandemServer implements AutoCloseable {
 
   private ChannelInitializer<SocketChannel> rpcInitializer(Access access, ConnectionLimit limit) {
     return new RpcInitializer(
-        desk, PortOptions.rpc(options), access.authenticator(), access.tls(), NAME, limit);
+        desk,
+        PortOptions.rpc(options),
+        access.authenticator(),
+        access.tls(),
+        NAME,
+        limit,
+        channel -> {
+          metrics.connectionOpened("rpc");
+          channel.closeFuture().addListener(done -> metrics.connectionClosed("rpc"));
+        });
   }
 
   private ChannelInitializer<SocketChannel> httpInitializer(Access access, ConnectionLimit limit) {

@@ -151,6 +151,9 @@ class WholeServerTest {
       try (TandemClient client = client(server, TOKEN)) {
         Completion completion = client.complete(generate(PROMPT, 4)).get(60, TimeUnit.SECONDS);
         assertFalse(completion.toString().isEmpty());
+        String open = get(server, "/metrics");
+        assertTrue(open.contains("tandem_connections{protocol=\"rpc\"} 1.0"), open);
+        assertTrue(open.contains("tandem_connections{protocol=\"http\"} 1.0"), open);
         Exception refused =
             assertThrows(
                 Exception.class,

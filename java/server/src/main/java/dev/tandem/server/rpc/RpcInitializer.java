@@ -10,6 +10,7 @@ import dev.tandem.server.transport.ConnectionLimit;
 import dev.tandem.server.transport.FlushSoon;
 import dev.tandem.server.transport.LingeringClose;
 import dev.tandem.server.transport.WriteGate;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.WriteBufferWaterMark;
@@ -19,12 +20,14 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** Puts together the handlers of each connection of the binary protocol's port. */
 public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
 
   private final RpcService service;
   private final Optional<Tls> tls;
+  private final Consumer<Channel> opened;
 
   /** With a limit of connections of its own: {@link RpcOptions#connections}. */
   public RpcInitializer(
@@ -33,7 +36,14 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       Authenticator authenticator,
       Optional<Tls> tls,
       String serverName) {
-    this(desk, options, authenticator, tls, serverName, new ConnectionLimit(options.connections()));
+    this(
+        desk,
+        options,
+        authenticator,
+        tls,
+        serverName,
+        new ConnectionLimit(options.connections()),
+        channel -> {});
   }
 
   /**
@@ -41,6 +51,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
    *
    * @param serverName for the client's log
    * @param connections what this port may share with others
+   * @param opened hears of each connection that may stay
    */
   public RpcInitializer(
       Desk desk,
@@ -48,7 +59,9 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       Authenticator authenticator,
       Optional<Tls> tls,
       String serverName,
-      ConnectionLimit connections) {
+      ConnectionLimit connections,
+      Consumer<Channel> opened) {
+    this.opened = opened;
     ChannelGroup greeted = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     this.service = new RpcService(desk, options, authenticator, serverName, connections, greeted);
     this.tls = tls;
@@ -65,6 +78,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       refuse(channel);
       return;
     }
+    opened.accept(channel);
     channel
         .config()
         .setWriteBufferWaterMark(

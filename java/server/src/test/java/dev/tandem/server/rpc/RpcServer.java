@@ -39,7 +39,8 @@ final class RpcServer implements AutoCloseable {
             .group(loops)
             .channel(NioServerSocketChannel.class)
             .childHandler(
-                new RpcInitializer(desk, options, authenticator, tls, "test/1", connections))
+                new RpcInitializer(
+                    desk, options, authenticator, tls, "test/1", connections, channel -> {}))
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();
