@@ -82,7 +82,7 @@ final class StreamedAnswer implements CompletionSink {
     } else if (failure.code().equals("slow_reader")) {
       events.abort();
     } else {
-      exchange.closeAfterwards();
+      // The connection stays: its end was not announced, and the client may send on it already.
       events.end(event(Answer.error(failure)));
     }
   }

@@ -247,7 +247,8 @@ class LimitsTest {
       flood.hello();
       flood.expectWelcome();
       byte[] pings = RawClient.frame(ping(64).setRequestId(1).build().toByteArray());
-      int many = 100_000; // 7 MB of answers
+      // 22 MB of questions and as much of answers: the system alone holds up to 10 MB on the way.
+      int many = 300_000;
       Thread writer =
           Thread.ofVirtual()
               .start(() -> {
