@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tandem.server.Await;
 import dev.tandem.server.http.RawConnection.Reply;
 import dev.tandem.server.request.ScriptedBackend;
 import dev.tandem.server.security.PemTls;
@@ -23,11 +24,9 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** HTTP/1.1 itself, with clients that do what they may. */
-@ExtendWith(LeakCheck.class)
 @Timeout(60)
 final class HttpProtocolTest {
 

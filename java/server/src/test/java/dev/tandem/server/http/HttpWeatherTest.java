@@ -3,6 +3,7 @@ package dev.tandem.server.http;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tandem.server.Await;
 import dev.tandem.server.http.RawConnection.Reply;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.ScriptedBackend;
@@ -17,14 +18,12 @@ import java.util.concurrent.Semaphore;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Clients that do what they may not, or die. Each has its answer, and the server lives. */
-@ExtendWith(LeakCheck.class)
 @Timeout(120)
 final class HttpWeatherTest {
 

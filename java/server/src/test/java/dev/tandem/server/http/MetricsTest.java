@@ -13,10 +13,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What /metrics tells. */
-@ExtendWith(LeakCheck.class)
 @Timeout(60)
 final class MetricsTest {
 

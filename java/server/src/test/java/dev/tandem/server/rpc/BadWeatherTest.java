@@ -12,6 +12,7 @@ import dev.tandem.protocol.v1.Sampling;
 import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.TokenIds;
 import dev.tandem.protocol.v1.TokenizeRequest;
+import dev.tandem.server.Await;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObserver;

@@ -13,6 +13,7 @@ import dev.tandem.protocol.v1.GenerateRequest;
 import dev.tandem.protocol.v1.Ping;
 import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.TokenizeRequest;
+import dev.tandem.server.Await;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObserver;

@@ -11,6 +11,7 @@ import dev.tandem.protocol.v1.GenerateRequest;
 import dev.tandem.protocol.v1.Sampling;
 import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.runtime.DeviceOptions;
+import dev.tandem.server.Await;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObserver;

@@ -1,4 +1,4 @@
-package dev.tandem.server.rpc;
+package dev.tandem.server;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -6,13 +6,14 @@ import java.time.Duration;
 import java.util.function.BooleanSupplier;
 
 /** Waits for what other threads do, at most 20 s. */
-final class Await {
+public final class Await {
 
   private static final Duration MOST = Duration.ofSeconds(20);
 
   private Await() {}
 
-  static void until(BooleanSupplier state) {
+  /** Returns when it holds, which must be soon. */
+  public static void until(BooleanSupplier state) {
     long end = System.nanoTime() + MOST.toNanos();
     while (!state.getAsBoolean()) {
       assertTrue(System.nanoTime() - end < 0, "it did not come to that");
@@ -21,11 +22,12 @@ final class Await {
   }
 
   /** As long as it takes to see that something does not go on; too short only proves less. */
-  static void pause() {
+  public static void pause() {
     sleep(300);
   }
 
-  static boolean ended(Thread thread) {
+  /** Whether the thread ends in time. */
+  public static boolean ended(Thread thread) {
     try {
       return thread.join(MOST);
     } catch (InterruptedException e) {
