@@ -52,6 +52,7 @@ public final class ScriptedBackend implements Backend {
   private volatile int failsAfter = Integer.MAX_VALUE;
   private volatile Throwable failure = new IllegalStateException("never");
   private volatile Optional<String> stopped = Optional.empty();
+  private volatile boolean remembers = true;
   private volatile boolean closed;
 
   private ScriptedBackend(String text, boolean endless) {
@@ -104,6 +105,12 @@ public final class ScriptedBackend implements Backend {
   /** Has room for so many tokens; 4096 else. */
   public ScriptedBackend withContext(int tokens) {
     context = tokens;
+    return this;
+  }
+
+  /** Does not keep what it was asked for: there will be much of it. */
+  public ScriptedBackend forgetful() {
+    remembers = false;
     return this;
   }
 
@@ -167,7 +174,9 @@ public final class ScriptedBackend implements Backend {
       int[] prompt, GenerationOptions options, int priority, GenerationListener listener) {
     running.incrementAndGet();
     try {
-      asked.add(new Asked(Arrays.stream(prompt).boxed().toList(), options, priority));
+      if (remembers) {
+        asked.add(new Asked(Arrays.stream(prompt).boxed().toList(), options, priority));
+      }
       return say(prompt.length, options, listener);
     } finally {
       running.decrementAndGet();

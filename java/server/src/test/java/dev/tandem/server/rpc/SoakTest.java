@@ -59,7 +59,7 @@ final class SoakTest {
     ServerOptions options = ServerOptions.of(Configuration.of(Optional.empty(), Map.of(), flags));
     try (TandemServer server =
             TandemServer.start(
-                options, loading -> ScriptedBackend.endless(), new StartListener() {});
+                options, loading -> ScriptedBackend.endless().forgetful(), new StartListener() {});
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       server.ready().join();
       List<RawClient> resting = new ArrayList<>();
