@@ -178,7 +178,8 @@ class LimitsTest {
       Await.until(() -> desk.unfinished() == 0);
       long told = desk.totals().generatedTokens();
       assertTrue(told < 1_000_000, told + " tokens were made for nobody");
-      slow.expectError(1, ErrorCode.SLOW_READER);
+      String message = slow.expectError(1, ErrorCode.SLOW_READER).getMessage();
+      assertTrue(message.contains("500 ms"), message);
       slow.expectPong();
       other.expectPong();
     }
