@@ -20,6 +20,7 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 
 /** Puts together the handlers of each connection of the binary protocol's port. */
@@ -63,7 +64,9 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       Consumer<Channel> opened) {
     this.opened = opened;
     ChannelGroup greeted = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
-    this.service = new RpcService(desk, options, authenticator, serverName, connections, greeted);
+    Semaphore room = new Semaphore(options.longRequestBytes());
+    this.service =
+        new RpcService(desk, options, authenticator, serverName, connections, room, greeted);
     this.tls = tls;
     Duration retryAfter = desk.limits().retryAfter();
     desk.atDrain(() -> greeted.writeAndFlush(Wire.goAway("the server is ending", retryAfter)));

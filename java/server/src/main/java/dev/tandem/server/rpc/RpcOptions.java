@@ -7,6 +7,7 @@ import java.time.Duration;
  * What the binary protocol's port accepts.
  *
  * @param maxFrameBytes of one message, in both directions
+ * @param longRequestBytes of all requests together that take long to read or to answer
  * @param connections at the same time, where no limit is shared with other ports
  * @param requestsPerConnection that have not ended
  * @param handshakeTimeout from the connection to its Hello
@@ -17,6 +18,7 @@ import java.time.Duration;
  */
 public record RpcOptions(
     int maxFrameBytes,
+    int longRequestBytes,
     int connections,
     int requestsPerConnection,
     Duration handshakeTimeout,
@@ -33,6 +35,11 @@ public record RpcOptions(
       throw new IllegalArgumentException(
           "frames of %d bytes are too small; at least %d"
               .formatted(maxFrameBytes, LEAST_FRAME_BYTES));
+    }
+    if (longRequestBytes < maxFrameBytes) {
+      throw new IllegalArgumentException(
+          "long requests: %d bytes are less than one can have, %d"
+              .formatted(longRequestBytes, maxFrameBytes));
     }
     requirePositive("connections", connections);
     requirePositive("requests per connection", requestsPerConnection);
@@ -57,6 +64,7 @@ public record RpcOptions(
   public static RpcOptions defaults() {
     return new RpcOptions(
         Frames.DEFAULT_MAX_BYTES,
+        256 << 20,
         1024,
         128,
         Duration.ofSeconds(10),
@@ -66,9 +74,16 @@ public record RpcOptions(
         Duration.ofSeconds(30));
   }
 
+  /** At least one of that size can be served. */
   public RpcOptions withMaxFrameBytes(int bytes) {
+    return withFrames(bytes, Math.max(bytes, longRequestBytes));
+  }
+
+  /** The most that a message may have, and all together that take long. */
+  public RpcOptions withFrames(int one, int all) {
     return new RpcOptions(
-        bytes,
+        one,
+        all,
         connections,
         requestsPerConnection,
         handshakeTimeout,
@@ -81,6 +96,7 @@ public record RpcOptions(
   public RpcOptions withConnections(int most) {
     return new RpcOptions(
         maxFrameBytes,
+        longRequestBytes,
         most,
         requestsPerConnection,
         handshakeTimeout,
@@ -93,6 +109,7 @@ public record RpcOptions(
   public RpcOptions withRequestsPerConnection(int most) {
     return new RpcOptions(
         maxFrameBytes,
+        longRequestBytes,
         connections,
         most,
         handshakeTimeout,
@@ -105,6 +122,7 @@ public record RpcOptions(
   public RpcOptions withTimeouts(Duration handshake, Duration idle, Duration slowReader) {
     return new RpcOptions(
         maxFrameBytes,
+        longRequestBytes,
         connections,
         requestsPerConnection,
         handshake,
@@ -117,6 +135,7 @@ public record RpcOptions(
   public RpcOptions withWatermarks(int lowBytes, int highBytes) {
     return new RpcOptions(
         maxFrameBytes,
+        longRequestBytes,
         connections,
         requestsPerConnection,
         handshakeTimeout,
