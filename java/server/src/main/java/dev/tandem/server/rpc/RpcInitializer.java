@@ -30,7 +30,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
   private final Optional<Tls> tls;
   private final Consumer<Channel> opened;
 
-  /** With a limit of connections of its own: {@link RpcOptions#connections}. */
+  /** For as many connections as come. */
   public RpcInitializer(
       Desk desk,
       RpcOptions options,
@@ -43,7 +43,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
         authenticator,
         tls,
         serverName,
-        new ConnectionLimit(options.connections()),
+        new ConnectionLimit(Integer.MAX_VALUE),
         channel -> {});
   }
 

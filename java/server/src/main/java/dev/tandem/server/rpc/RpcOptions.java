@@ -8,7 +8,6 @@ import java.time.Duration;
  *
  * @param maxFrameBytes of one message, in both directions
  * @param longRequestBytes of all requests together that take long to read or to answer
- * @param connections at the same time, where no limit is shared with other ports
  * @param requestsPerConnection that have not ended
  * @param handshakeTimeout from the connection to its Hello
  * @param idleTimeout without a message or an unfinished request, until the server closes
@@ -19,7 +18,6 @@ import java.time.Duration;
 public record RpcOptions(
     int maxFrameBytes,
     int longRequestBytes,
-    int connections,
     int requestsPerConnection,
     Duration handshakeTimeout,
     Duration idleTimeout,
@@ -41,7 +39,6 @@ public record RpcOptions(
           "long requests: %d bytes are less than one can have, %d"
               .formatted(longRequestBytes, maxFrameBytes));
     }
-    requirePositive("connections", connections);
     requirePositive("requests per connection", requestsPerConnection);
     requirePositive("handshake timeout", handshakeTimeout.toMillis());
     requirePositive("idle timeout", idleTimeout.toMillis());
@@ -65,7 +62,6 @@ public record RpcOptions(
     return new RpcOptions(
         Frames.DEFAULT_MAX_BYTES,
         256 << 20,
-        1024,
         128,
         Duration.ofSeconds(10),
         Duration.ofMinutes(5),
@@ -84,20 +80,6 @@ public record RpcOptions(
     return new RpcOptions(
         one,
         all,
-        connections,
-        requestsPerConnection,
-        handshakeTimeout,
-        idleTimeout,
-        lowWatermarkBytes,
-        highWatermarkBytes,
-        slowReaderTimeout);
-  }
-
-  public RpcOptions withConnections(int most) {
-    return new RpcOptions(
-        maxFrameBytes,
-        longRequestBytes,
-        most,
         requestsPerConnection,
         handshakeTimeout,
         idleTimeout,
@@ -110,7 +92,6 @@ public record RpcOptions(
     return new RpcOptions(
         maxFrameBytes,
         longRequestBytes,
-        connections,
         most,
         handshakeTimeout,
         idleTimeout,
@@ -123,7 +104,6 @@ public record RpcOptions(
     return new RpcOptions(
         maxFrameBytes,
         longRequestBytes,
-        connections,
         requestsPerConnection,
         handshake,
         idle,
@@ -136,7 +116,6 @@ public record RpcOptions(
     return new RpcOptions(
         maxFrameBytes,
         longRequestBytes,
-        connections,
         requestsPerConnection,
         handshakeTimeout,
         idleTimeout,

@@ -19,6 +19,8 @@ import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObserver;
 import dev.tandem.server.request.ScriptedBackend;
+import dev.tandem.server.security.Authenticator;
+import dev.tandem.server.transport.ConnectionLimit;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -90,7 +92,15 @@ class LimitsTest {
 
   @Test
   void connections() {
-    RpcServer rpc = serve(ScriptedBackend.saying("x"), RpcOptions.defaults().withConnections(2));
+    desk.open(ScriptedBackend.saying("x"));
+    RpcServer rpc =
+        new RpcServer(
+            desk,
+            RpcOptions.defaults(),
+            Authenticator.open(),
+            Optional.empty(),
+            new ConnectionLimit(2));
+    server = Optional.of(rpc);
     RawClient first = rpc.greeted();
     try (RawClient second = rpc.greeted()) {
       try (RawClient third = rpc.connect()) {
@@ -326,7 +336,7 @@ class LimitsTest {
     assertThrows(IllegalArgumentException.class, () -> good.withMaxFrameBytes(1023));
     assertThrows(IllegalArgumentException.class, () -> good.withFrames(4096, 4095));
     assertEquals(1 << 30, good.withMaxFrameBytes(1 << 30).longRequestBytes());
-    assertThrows(IllegalArgumentException.class, () -> good.withConnections(0));
+    assertThrows(IllegalArgumentException.class, () -> new ConnectionLimit(0));
     assertThrows(IllegalArgumentException.class, () -> good.withRequestsPerConnection(0));
     assertThrows(IllegalArgumentException.class, () -> good.withWatermarks(2, 1));
     assertThrows(IllegalArgumentException.class, () -> good.withWatermarks(0, 1));

@@ -20,6 +20,7 @@ import dev.tandem.server.request.ScriptedBackend;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.security.PemTls;
 import dev.tandem.server.security.TestCertificate;
+import dev.tandem.server.transport.ConnectionLimit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -78,9 +79,10 @@ class RpcTlsTest {
     server =
         new RpcServer(
             desk,
-            RpcOptions.defaults().withConnections(2),
+            RpcOptions.defaults(),
             secret,
-            Optional.of(new PemTls(certificate, key, Duration.ofSeconds(1))));
+            Optional.of(new PemTls(certificate, key, Duration.ofSeconds(1))),
+            new ConnectionLimit(2));
   }
 
   @AfterEach
