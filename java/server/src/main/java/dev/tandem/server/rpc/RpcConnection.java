@@ -149,7 +149,7 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
     String message = "a body that this server does not know (its protocol is older?)";
     if (id == 0) {
       leave(ErrorCode.UNSUPPORTED, message);
-    } else {
+    } else if (mayBegin(id)) {
       send(Wire.error(id, ErrorCode.UNSUPPORTED, message));
     }
   }
