@@ -248,6 +248,19 @@ final class HttpWeatherTest {
   }
 
   @Test
+  void variablesOfATemplateTakeTimeByTheirNumber() {
+    StringBuilder variables = new StringBuilder("\"enable_thinking\":false");
+    for (int i = 0; i < 100_000; i++) { // copied with each further one, they would take minutes
+      variables.append(",\"v").append(i).append("\":1");
+    }
+    try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"))) {
+      HttpResponse<String> response =
+          port.post(CHAT, Requests.chat(",\"chat_template_kwargs\":{" + variables + "}"));
+      assertEquals(200, response.statusCode(), response.body());
+    }
+  }
+
+  @Test
   void whatIsNoUtf8IsAnError() {
     try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"));
         RawConnection raw = port.connect()) {
