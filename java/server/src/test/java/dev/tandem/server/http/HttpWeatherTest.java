@@ -212,6 +212,8 @@ final class HttpWeatherTest {
         "{\"content\":\"\\x\"}",
         "{\"content\":\"\u0001\"}",
         "{\"content\":\"\\ud8\"}",
+        "{\"content\":\"a\",\"content\":\"b\"}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"role\":\"system\"}]}",
         "{\"temperature\":NaN}",
         "{\"temperature\":-Infinity}",
         "\u00ef\u00bb\u00bf{}",
