@@ -118,6 +118,10 @@ final class RequestBodiesTest {
       assertEquals(400, chat.statusCode());
       assertTrue(chat.body().contains("context_length_exceeded"), chat.body());
       assertEquals(200, port.post("/tokenize", "{\"content\":\"" + text + "\"}").statusCode());
+      HttpResponse<String> pieces =
+          port.post("/tokenize", "{\"with_pieces\":true,\"content\":\"" + text + "\"}");
+      assertEquals(400, pieces.statusCode());
+      assertTrue(pieces.body().contains("\"param\":\"with_pieces\""), pieces.body());
       assertEquals(
           413, port.post("/tokenize", "{\"content\":\"" + text.repeat(5) + "\"}").statusCode());
       port.assertAlive();
