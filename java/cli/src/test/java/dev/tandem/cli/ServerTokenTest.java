@@ -44,16 +44,18 @@ class ServerTokenTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "canary\ncanary", "canary\r\nX-Other: canary", "canary canary", "canary\u0000", "can\u00e4ry"
+        "canary\ncanary",
+        "canary\r\nX-Other: canary",
+        "canary canary",
+        "canary\u0000",
+        "can\u00e4ry"
       })
   void oneWordIsWantedAndNothingOfItIsTold(String text) throws IOException {
     Path file = Files.writeString(folder.resolve("token"), text);
-    Failure ofFile =
-        assertThrows(Failure.class, () -> ServerToken.of(Optional.of(file), NONE));
+    Failure ofFile = assertThrows(Failure.class, () -> ServerToken.of(Optional.of(file), NONE));
     assertTrue(ofFile.getMessage().startsWith(file + ": one line is wanted"), ofFile.getMessage());
     Failure ofVariable =
-        assertThrows(
-            Failure.class, () -> ServerToken.of(Optional.empty(), Optional.of(text)));
+        assertThrows(Failure.class, () -> ServerToken.of(Optional.empty(), Optional.of(text)));
     assertTrue(ofVariable.getMessage().startsWith("the variable TANDEM_TOKEN: one line"));
     assertFalse((ofFile.getMessage() + ofVariable.getMessage()).contains("can"), text);
   }
@@ -69,16 +71,14 @@ class ServerTokenTest {
   @Test
   void noMoreThanATokenIsRead() {
     Path endless = Path.of("/dev/zero");
-    Failure failure =
-        assertThrows(Failure.class, () -> ServerToken.of(Optional.of(endless), NONE));
+    Failure failure = assertThrows(Failure.class, () -> ServerToken.of(Optional.of(endless), NONE));
     assertTrue(failure.getMessage().contains("more than 4096 bytes"), failure.getMessage());
   }
 
   @Test
   void aFileThatCannotBeReadIsNamed() {
     Path missing = folder.resolve("missing");
-    Failure failure =
-        assertThrows(Failure.class, () -> ServerToken.of(Optional.of(missing), NONE));
+    Failure failure = assertThrows(Failure.class, () -> ServerToken.of(Optional.of(missing), NONE));
     assertEquals(missing + ": no such file", failure.getMessage());
     assertTrue(
         assertThrows(Failure.class, () -> ServerToken.of(Optional.of(folder), NONE))
