@@ -52,6 +52,7 @@ class ServerLossTest {
       ClientOptions.Builder options =
           ClientOptions.to("localhost", port)
               .connections(TOGETHER)
+              .bufferedEvents(CONTEXT) // nobody takes them before the end
               .reconnectFor(Duration.ofSeconds(60));
       try (TandemClient client = TandemClient.connect(options.build())) {
         String text = text(client);
