@@ -54,6 +54,7 @@ final class BenchServeCommand implements Callable<Integer> {
   private static final int MOST_CONCURRENT = 100_000;
   private static final int MOST_REQUESTS = 10_000_000;
   private static final int MOST_SECONDS = 1_000_000;
+  private static final int LONGEST_ERROR = 1000;
   private static final Pattern ROOT = Pattern.compile("http://[^/?#@]+/?");
 
   private final Streams streams;
@@ -181,7 +182,7 @@ final class BenchServeCommand implements Callable<Integer> {
         results.put("binary", measure(rpc(connect.orElseThrow(), together), workload, together));
       }
     } catch (UncheckedIOException | TandemException e) {
-      throw new Failure(e.getMessage());
+      throw new Failure(Printable.line(String.valueOf(e.getMessage()), LONGEST_ERROR));
     }
     streams.print(json ? Json.text(document(results, together)) : text(results));
     return results.values().stream().allMatch(result -> result.errors().isEmpty()) ? 0 : 1;
@@ -234,9 +235,9 @@ final class BenchServeCommand implements Callable<Integer> {
       try {
         return TraceFile.read(trace.get(), requests, speed);
       } catch (IOException e) {
-        throw e.getMessage() != null && e.getMessage().startsWith(trace.get().toString())
-            ? new Failure(e.getMessage())
-            : Failure.of(trace.get(), e);
+        throw Failure.of(trace.get(), e);
+      } catch (IllegalArgumentException e) {
+        throw new Failure(Printable.line(e.getMessage(), LONGEST_ERROR));
       }
     }
     Lengths prompt = lengths("-p", prompts);

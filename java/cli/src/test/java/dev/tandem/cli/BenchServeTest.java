@@ -80,6 +80,17 @@ final class BenchServeTest {
   }
 
   @Test
+  void aTraceThatCannotBeReadIsNamedWithItsReason() throws IOException {
+    Path missing = folder.resolve("missing.csv");
+    Tandem.Result run = Tandem.run("bench", "serve", "--instant", "--trace", missing.toString());
+    assertEquals("tandem: " + missing + ": no such file\n", run.err());
+    Path bad = Files.writeString(folder.resolve("bad.csv"), "\u001b[31mred,b\n");
+    run = Tandem.run("bench", "serve", "--instant", "--trace", bad.toString());
+    assertTrue(run.err().startsWith("tandem: " + bad + ", line 1: no column"), run.err());
+    assertTrue(run.err().indexOf('\u001b') < 0, "a file cannot command the terminal");
+  }
+
+  @Test
   void aServerThatIsNotThereIsNamed() {
     for (String[] server :
         new String[][] {{"--connect", "localhost:1"}, {"--url", "http://localhost:1"}}) {
