@@ -21,6 +21,11 @@ declare -A temurin_sha256=(
 maven_version=3.9.16
 maven_sha256=80ffca22aed9e8b9713a232f3394fd81d7f20322df75efdb2b047dbd3e3a23bb
 clang_format_version=23.1.5
+cuda_version=13.0.2
+cuda_packages=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.96
+  nvidia-cuda-cccl==13.0.85)
+# The first that knows all architectures that we build for.
+cuda_minimum=12.8
 
 # Sets `mvn`: the path of a Maven that is not older than 3.8. Its jar's name tells, since starting Maven takes a third
 # of a second; where it does not (Debian), the build's enforcer rule has the word.
@@ -34,6 +39,20 @@ find_maven() {
       [[ -e $jar ]] && { [[ $version == *x* ]] || ! newer 3.8 "$version"; } && return
     done
   done
+  return 1
+}
+
+# Sets `cuda`: the folder of a CUDA toolkit whose compiler is not older than that, the user's choice first.
+find_cuda() {
+  local version
+  find_cache
+  for cuda in "${CUDA_HOME-}" "${CUDA_PATH-}" "$(nvcc=$(readlink -f -- "$(type -P nvcc)") && echo "${nvcc%/bin/nvcc}")" \
+    /usr/local/cuda /usr/local/cuda-* "$cache/tools/cuda-$cuda_version"; do
+    [[ -x $cuda/bin/nvcc && -e $cuda/include/cuda_runtime_api.h ]] || continue
+    version=$("$cuda/bin/nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
+    [[ $version ]] && ! newer "$cuda_minimum" "$version" && return
+  done
+  cuda=''
   return 1
 }
 

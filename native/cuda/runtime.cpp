@@ -1,0 +1,387 @@
+// The table of gpu.h over NVIDIA's runtime: what devices there are, memory, streams, events, copies.
+#include <cudaTypedefs.h>
+#include <cuda_runtime_api.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "cuda/gpu.h"
+
+namespace {
+
+constexpr int kOldestCompute = 75;  // Turing: the first with int8 dot products and tensor cores that the kernels use
+
+thread_local char lastMessage[1024];
+
+td_gpu_status failed(td_gpu_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
+td_gpu_status failed(td_gpu_status status, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(lastMessage, sizeof lastMessage, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+// Errors after which the context is gone: whatever is called next returns the same.
+bool isSticky(cudaError_t error) {
+  switch (error) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorAssert:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorExternalDevice:
+    case cudaErrorTensorMemoryLeak:
+      return true;
+    default:
+      return false;
+  }
+}
+
+td_gpu_status checked(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return TD_GPU_OK;
+  cudaGetLastError();  // a failure that is not sticky is not told twice
+  const char* const name = cudaGetErrorName(error);
+  const char* const text = cudaGetErrorString(error);
+  if (isSticky(error))
+    return failed(TD_GPU_LOST, "%s: %s (%s): the device is lost until it is opened anew", what, text, name);
+  if (error == cudaErrorMemoryAllocation) return failed(TD_GPU_OUT_OF_MEMORY, "%s: %s", what, text);
+  return failed(TD_GPU_FAILED, "%s: %s (%s)", what, text, name);
+}
+
+struct Release {
+  char text[32];
+};
+
+// "550.54.15", as the kernel's module has it; empty where it does not say.
+Release driverRelease() {
+  Release release{};
+  FILE* const file = fopen("/proc/driver/nvidia/version", "re");
+  if (file == nullptr) return release;
+  while (fscanf(file, "%31s", release.text) == 1) {
+    if (strspn(release.text, "0123456789.") == strlen(release.text) && strchr(release.text, '.') != nullptr) break;
+    release.text[0] = 0;
+  }
+  fclose(file);
+  return release;
+}
+
+td_gpu_status requireDriver() {
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    return failed(TD_GPU_NONE, "no NVIDIA driver is installed: install release 580 or newer, or compute on the CPU");
+  }
+  if (driver / 1000 < CUDART_VERSION / 1000) {
+    const Release release = driverRelease();
+    return failed(
+        TD_GPU_NONE,
+        "the NVIDIA driver%s%s is too old: it knows CUDA %d.%d, and this build needs %d.0: install release 580 or "
+        "newer",
+        release.text[0] != 0 ? " " : "", release.text, driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000);
+  }
+  return TD_GPU_OK;
+}
+
+td_gpu_status requireDevice(int32_t index) {
+  if (const td_gpu_status status = requireDriver()) return status;
+  int devices = 0;
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error == cudaErrorNoDevice)
+    devices = 0;
+  else if (error != cudaSuccess)
+    return checked(error, "counting the devices");
+  if (index >= 0 && index < devices) return TD_GPU_OK;
+  cudaGetLastError();
+  return failed(TD_GPU_NONE, "there is no device cuda:%d: there %s %d (CUDA_VISIBLE_DEVICES may hide some)", index,
+                devices == 1 ? "is" : "are", devices);
+}
+
+}  // namespace
+
+struct td_gpu {
+  int index;
+  PFN_cuStreamWaitValue32_v11070 waitValue;
+  PFN_cuStreamWriteValue32_v11070 writeValue;
+};
+
+struct td_gpu_stream {
+  td_gpu* gpu;
+  cudaStream_t handle;
+};
+
+struct td_gpu_event {
+  td_gpu* gpu;
+  cudaEvent_t handle;
+};
+
+namespace {
+
+// The runtime's functions are about the device that a thread chose last.
+td_gpu_status use(const td_gpu* gpu) {
+  return checked(cudaSetDevice(gpu->index), "choosing the device");
+}
+
+// On the heap, by C's means: what this library takes of the C++ runtime ties it to one release of glibc.
+template <class T>
+td_gpu_status make(const T& value, T** made) {
+  *made = static_cast<T*>(malloc(sizeof(T)));
+  if (*made == nullptr) return failed(TD_GPU_OUT_OF_MEMORY, "out of memory");
+  **made = value;
+  return TD_GPU_OK;
+}
+
+void* pointer(uint64_t address) {
+  return reinterpret_cast<void*>(address);
+}
+
+int64_t message(char* text, int64_t capacity) {
+  const size_t length = strlen(lastMessage);
+  if (text != nullptr && capacity > 0) {
+    const size_t copied = length < static_cast<size_t>(capacity) ? length : static_cast<size_t>(capacity) - 1;
+    memcpy(text, lastMessage, copied);
+    text[copied] = 0;
+  }
+  return static_cast<int64_t>(length);
+}
+
+td_gpu_status count(int32_t* devices) {
+  *devices = 0;
+  if (const td_gpu_status status = requireDriver()) return status;
+  const cudaError_t error = cudaGetDeviceCount(devices);
+  if (error == cudaErrorNoDevice) {
+    cudaGetLastError();
+    *devices = 0;
+    return TD_GPU_OK;
+  }
+  return checked(error, "counting the devices");
+}
+
+td_gpu_status info(int32_t index, td_gpu_info* info) {
+  if (const td_gpu_status status = requireDevice(index)) return status;
+  cudaDeviceProp properties;
+  if (const td_gpu_status status = checked(cudaGetDeviceProperties(&properties, index), "asking for its properties")) {
+    return status;
+  }
+  *info = {};
+  snprintf(info->name, sizeof info->name, "%s", properties.name);
+  cudaDeviceGetPCIBusId(info->bus, sizeof info->bus, index);
+  info->compute = properties.major * 10 + properties.minor;
+  info->multiprocessors = properties.multiProcessorCount;
+  info->copy_engines = properties.asyncEngineCount;
+  info->shared_bytes = static_cast<int32_t>(properties.sharedMemPerBlockOptin);
+  info->memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
+  info->l2_bytes = properties.l2CacheSize;
+  cudaDriverGetVersion(&info->driver);
+  info->runtime = CUDART_VERSION;
+  // The free memory is known to a context alone, and an old device gets none.
+  size_t total = 0, available = 0;
+  if (info->compute >= kOldestCompute && cudaSetDevice(index) == cudaSuccess &&
+      cudaMemGetInfo(&available, &total) == cudaSuccess) {
+    info->free_bytes = static_cast<int64_t>(available);
+  }
+  cudaGetLastError();
+  return TD_GPU_OK;
+}
+
+template <class Function>
+td_gpu_status find(const char* name, Function* function) {
+  cudaDriverEntryPointQueryResult found;
+  void* entry = nullptr;
+  const td_gpu_status status =
+      checked(cudaGetDriverEntryPointByVersion(name, &entry, 11070, cudaEnableDefault, &found), name);
+  if (status) return status;
+  if (entry == nullptr) return failed(TD_GPU_NONE, "the NVIDIA driver has no %s: install release 580 or newer", name);
+  *function = reinterpret_cast<Function>(entry);
+  return TD_GPU_OK;
+}
+
+td_gpu_status open(int32_t index, td_gpu** gpu) {
+  td_gpu_info about;
+  if (const td_gpu_status status = info(index, &about)) return status;
+  if (about.compute < kOldestCompute) {
+    return failed(TD_GPU_NONE, "cuda:%d, %s (%d.%d): needs Turing (7.5) or newer", index, about.name,
+                  about.compute / 10, about.compute % 10);
+  }
+  td_gpu opened{index, nullptr, nullptr};
+  if (const td_gpu_status status = use(&opened)) return status;
+  if (const td_gpu_status status = find("cuStreamWaitValue32", &opened.waitValue)) return status;
+  if (const td_gpu_status status = find("cuStreamWriteValue32", &opened.writeValue)) return status;
+  return make(opened, gpu);
+}
+
+void close(td_gpu* gpu) {
+  free(gpu);
+}
+
+td_gpu_status freeBytes(td_gpu* gpu, int64_t* bytes) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  size_t available = 0, total = 0;
+  const td_gpu_status status = checked(cudaMemGetInfo(&available, &total), "asking for free memory");
+  *bytes = static_cast<int64_t>(available);
+  return status;
+}
+
+td_gpu_status allocate(td_gpu* gpu, int64_t bytes, uint64_t* address) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  void* memory = nullptr;
+  const td_gpu_status status = checked(cudaMalloc(&memory, static_cast<size_t>(bytes)), "allocating");
+  *address = reinterpret_cast<uint64_t>(memory);
+  return status;
+}
+
+td_gpu_status release(td_gpu* gpu, uint64_t address) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  return checked(cudaFree(pointer(address)), "releasing memory");
+}
+
+td_gpu_status pin(td_gpu* gpu, void* memory, int64_t bytes) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  return checked(
+      cudaHostRegister(memory, static_cast<size_t>(bytes), cudaHostRegisterPortable | cudaHostRegisterMapped),
+      "pinning memory of the host");
+}
+
+td_gpu_status unpin(td_gpu* gpu, void* memory) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  return checked(cudaHostUnregister(memory), "unpinning memory of the host");
+}
+
+td_gpu_status addressOfPinned(td_gpu* gpu, void* memory, uint64_t* address) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  void* mapped = nullptr;
+  const td_gpu_status status = checked(cudaHostGetDevicePointer(&mapped, memory, 0), "mapping memory of the host");
+  *address = reinterpret_cast<uint64_t>(mapped);
+  return status;
+}
+
+td_gpu_status streamCreate(td_gpu* gpu, td_gpu_stream** stream) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  cudaStream_t handle = nullptr;
+  if (const td_gpu_status status =
+          checked(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "creating a stream")) {
+    return status;
+  }
+  const td_gpu_status status = make(td_gpu_stream{gpu, handle}, stream);
+  if (status) cudaStreamDestroy(handle);
+  return status;
+}
+
+void streamDestroy(td_gpu_stream* stream) {
+  use(stream->gpu);
+  cudaStreamDestroy(stream->handle);
+  free(stream);
+}
+
+td_gpu_status synchronize(td_gpu_stream* stream) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  return checked(cudaStreamSynchronize(stream->handle), "waiting for a stream");
+}
+
+td_gpu_status eventCreate(td_gpu* gpu, td_gpu_event** event) {
+  if (const td_gpu_status status = use(gpu)) return status;
+  cudaEvent_t handle = nullptr;
+  if (const td_gpu_status status = checked(cudaEventCreate(&handle), "creating an event")) return status;
+  const td_gpu_status status = make(td_gpu_event{gpu, handle}, event);
+  if (status) cudaEventDestroy(handle);
+  return status;
+}
+
+void eventDestroy(td_gpu_event* event) {
+  use(event->gpu);
+  cudaEventDestroy(event->handle);
+  free(event);
+}
+
+td_gpu_status record(td_gpu_stream* stream, td_gpu_event* event) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  return checked(cudaEventRecord(event->handle, stream->handle), "recording an event");
+}
+
+td_gpu_status wait(td_gpu_stream* stream, td_gpu_event* event) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  return checked(cudaStreamWaitEvent(stream->handle, event->handle, 0), "waiting for an event");
+}
+
+td_gpu_status elapsed(td_gpu_event* from, td_gpu_event* to, double* seconds) {
+  if (const td_gpu_status status = use(from->gpu)) return status;
+  float milliseconds = 0;
+  const td_gpu_status status = checked(cudaEventElapsedTime(&milliseconds, from->handle, to->handle), "timing");
+  *seconds = static_cast<double>(milliseconds) / 1e3;
+  return status;
+}
+
+td_gpu_status copy(td_gpu_stream* stream, uint64_t to, uint64_t from, int64_t bytes, td_gpu_direction direction) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  const cudaMemcpyKind kind = direction == TD_GPU_TO_DEVICE ? cudaMemcpyHostToDevice
+                              : direction == TD_GPU_TO_HOST ? cudaMemcpyDeviceToHost
+                                                            : cudaMemcpyDeviceToDevice;
+  return checked(cudaMemcpyAsync(pointer(to), pointer(from), static_cast<size_t>(bytes), kind, stream->handle),
+                 "copying");
+}
+
+td_gpu_status fill(td_gpu_stream* stream, uint64_t address, uint8_t value, int64_t bytes) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  return checked(cudaMemsetAsync(pointer(address), value, static_cast<size_t>(bytes), stream->handle),
+                 "filling memory");
+}
+
+td_gpu_status ofDriver(CUresult result, const char* what) {
+  return result == CUDA_SUCCESS ? TD_GPU_OK : checked(static_cast<cudaError_t>(result), what);  // the same numbers
+}
+
+td_gpu_status awaitWord(td_gpu_stream* stream, uint64_t address, int32_t value) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  // "Greater or equal" compares the difference with its sign, so that negative words are less.
+  return ofDriver(
+      stream->gpu->waitValue(stream->handle, address, static_cast<cuuint32_t>(value), CU_STREAM_WAIT_VALUE_GEQ),
+      "waiting for a word");
+}
+
+td_gpu_status writeWord(td_gpu_stream* stream, uint64_t address, int32_t value) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  return ofDriver(
+      stream->gpu->writeValue(stream->handle, address, static_cast<cuuint32_t>(value), CU_STREAM_WRITE_VALUE_DEFAULT),
+      "writing a word");
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_open_table(void) {
+  static const td_gpu_table table{
+      .version = TD_GPU_VERSION,
+      .message = message,
+      .count = count,
+      .info = info,
+      .open = open,
+      .close = close,
+      .free_bytes = freeBytes,
+      .allocate = allocate,
+      .release = release,
+      .pin = pin,
+      .unpin = unpin,
+      .address_of_pinned = addressOfPinned,
+      .stream_create = streamCreate,
+      .stream_destroy = streamDestroy,
+      .synchronize = synchronize,
+      .event_create = eventCreate,
+      .event_destroy = eventDestroy,
+      .record = record,
+      .wait = wait,
+      .elapsed = elapsed,
+      .copy = copy,
+      .fill = fill,
+      .await_word = awaitWord,
+      .write_word = writeWord,
+  };
+  return &table;
+}
