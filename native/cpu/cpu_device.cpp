@@ -6,9 +6,9 @@
 #include <string>
 
 #include "core/file.h"
-#include "core/half.h"
 #include "core/program.h"
 #include "core/tiles.h"
+#include "core/weight_file.h"
 #include "cpu/cpu_operation.h"
 #include "cpu/cpu_program.h"
 
@@ -53,15 +53,6 @@ class FileWindow final : public Buffer {
   const uint8_t* data_;
   int64_t bytes_;
 };
-
-// What a piece of a matrix is read into before it is laid out: it stays in a core's own cache on the way.
-constexpr int64_t kStagingBytes = int64_t{256} << 10;
-
-// Of rows of f16, in place.
-void convertToBf16(uint8_t* halves, int64_t count) {
-  auto* values = reinterpret_cast<uint16_t*>(halves);
-  for (int64_t i = 0; i < count; ++i) values[i] = halfToBf16(values[i]);
-}
 
 }  // namespace
 
@@ -127,8 +118,6 @@ void CpuDevice::read(const Buffer& buffer, int64_t offset, void* destination, in
 
 void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, Buffer& buffer,
                      int64_t bufferOffset, int32_t targetType, td_layout layout) {
-  const Format& format = formatOf(type);
-  const int64_t rowBytes = plainRowBytes(format, columns);
   uint8_t* const target = buffer.data() + bufferOffset;
   // Matmuls cut a matrix into chunks of its rows, and give every node a range of them (thread_pool.h): its rows lie
   // there too, whichever thread loads them. Nearly: the ends of ranges are whole chunks, those of parts whole pages; a
@@ -138,29 +127,7 @@ void CpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t
   placeParts(pool_.shares(), {buffer.data(), static_cast<size_t>(buffer.size())}, bufferOffset,
              inTiles ? rowGroups(rows) : rows,
              matrixBytes(formatOf(targetType), layout, inTiles ? kTileRows : 1, columns), place_);
-  if (targetType == type && layout == TD_PLAIN) return file.read(fileOffset, rows * rowBytes, target);
-  const Format& targetFormat = formatOf(targetType);
-  const int64_t blocks = blocksPerRow(targetFormat, columns);
-  const int64_t rowsAtOnce = std::max<int64_t>(1, kStagingBytes / (kTileRows * rowBytes)) * kTileRows;
-  const auto staging =
-      std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(std::min(rows, rowsAtOnce) * rowBytes));
-  for (int64_t first = 0; first < rows; first += rowsAtOnce) {
-    const int64_t count = std::min(rows - first, rowsAtOnce);
-    file.read(fileOffset + first * rowBytes, count * rowBytes, staging.get());
-    if (layout == TD_PLAIN) {
-      for (int64_t row = 0; row < count; ++row) {
-        decodeRow(format, TD_PLAIN, staging.get(), columns, row,
-                  reinterpret_cast<float*>(target) + (first + row) * columns);
-      }
-      continue;
-    }
-    if (targetType != type) convertToBf16(staging.get(), count * columns);
-    for (int64_t row = 0; row < count; row += kTileRows) {
-      packTiles(targetFormat, staging.get() + row * rowBytes, rowBytes,
-                static_cast<int>(std::min<int64_t>(kTileRows, count - row)), columns, 0, blocks,
-                target + (first + row) / kTileRows * blocks * tileBytes(targetFormat));
-    }
-  }
+  readMatrix(file, fileOffset, type, rows, columns, target, targetType, layout);
 }
 
 std::unique_ptr<Executable> CpuDevice::compile(const Program& program) {
