@@ -83,6 +83,17 @@ const char* text(const void* argument, const char* what) {
   return static_cast<const char*>(argument);
 }
 
+// A handle of what allocate(Device&) gives.
+template <class Allocate>
+int64_t create(int64_t device, int64_t bytes, Allocate allocate) {
+  return guarded([&]() -> int64_t {
+    if (bytes < 0) fail(TD_INVALID_ARGUMENT, "a buffer of %lld bytes is not possible", static_cast<long long>(bytes));
+    auto owner = handles().get<Device>(device, "device");
+    auto buffer = allocate(*owner);
+    return handles().add(std::make_shared<BufferHandle>(std::move(owner), std::move(buffer)));
+  });
+}
+
 void checkRange(const Buffer& buffer, int64_t offset, int64_t bytes) {
   if (offset < 0 || bytes < 0 || offset > buffer.size() - bytes) {
     fail(TD_INVALID_ARGUMENT, "%lld bytes at offset %lld lie outside the buffer of %lld bytes",
@@ -224,12 +235,11 @@ int64_t td_tensor_bytes(int32_t type, int32_t layout, int64_t rows, int64_t colu
 }
 
 int64_t td_buffer_create(int64_t device, int64_t bytes) {
-  return guarded([&]() -> int64_t {
-    if (bytes < 0) fail(TD_INVALID_ARGUMENT, "a buffer of %lld bytes is not possible", static_cast<long long>(bytes));
-    auto owner = handles().get<Device>(device, "device");
-    auto buffer = owner->allocate(bytes);
-    return handles().add(std::make_shared<BufferHandle>(std::move(owner), std::move(buffer)));
-  });
+  return create(device, bytes, [bytes](Device& owner) { return owner.allocate(bytes); });
+}
+
+int64_t td_buffer_create_shared(int64_t device, int64_t bytes) {
+  return create(device, bytes, [bytes](Device& owner) { return owner.allocateShared(bytes); });
 }
 
 int64_t td_buffer_of_file(int64_t device, int64_t file, int64_t offset, int64_t bytes) {
@@ -248,7 +258,10 @@ int64_t td_buffer_close(int64_t buffer) {
 }
 
 int64_t td_buffer_address(int64_t buffer) {
-  return guarded([&]() -> int64_t { return reinterpret_cast<int64_t>(bufferOf(buffer)->buffer->data()); });
+  return guarded([&]() -> int64_t {
+    const auto held = bufferOf(buffer);
+    return held->buffer->isHost() ? reinterpret_cast<int64_t>(held->buffer->data()) : 0;
+  });
 }
 
 int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int64_t bytes) {
@@ -280,6 +293,7 @@ int64_t td_buffer_publish(int64_t buffer, int64_t offset, int32_t value) {
     checkRange(*held->buffer, offset, sizeof value);
     if (offset % 4 != 0) fail(TD_INVALID_ARGUMENT, "offset %lld is no multiple of 4", static_cast<long long>(offset));
     if (held->buffer->readOnly()) fail(TD_INVALID_ARGUMENT, "the buffer lies in a file and cannot be written");
+    if (!held->buffer->isHost()) fail(TD_INVALID_ARGUMENT, "the buffer is the device's own; share it with the host");
     auto* const word = reinterpret_cast<int32_t*>(held->buffer->data() + offset);
     std::atomic_ref(*word).store(value, std::memory_order_release);
     return 0;

@@ -26,6 +26,8 @@ class Buffer : public Object {
   virtual uint8_t* data() const = 0;
   virtual int64_t size() const = 0;
   virtual bool readOnly() const { return false; }
+  // Whether the host may follow data(): it is an address of the device's.
+  virtual bool isHost() const { return true; }
   // The file behind it, if it is a window on one.
   virtual File* file() const { return nullptr; }
 };
@@ -43,6 +45,8 @@ class Device : public Object {
   virtual int64_t workBytesOfSelect(int64_t rows, int64_t vocabulary) const = 0;
   virtual int64_t workBytesOfPick(int64_t rows, int64_t vocabulary) const = 0;
   virtual std::shared_ptr<Buffer> allocate(int64_t bytes) = 0;
+  // Memory of the host that the device reaches too.
+  virtual std::shared_ptr<Buffer> allocateShared(int64_t bytes) = 0;
   virtual std::shared_ptr<Buffer> window(std::shared_ptr<File> file, int64_t offset, int64_t bytes) = 0;
   virtual void write(Buffer& buffer, int64_t offset, const void* source, int64_t bytes) = 0;
   virtual void read(const Buffer& buffer, int64_t offset, void* destination, int64_t bytes) = 0;

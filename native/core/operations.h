@@ -19,6 +19,7 @@ struct Tensor {
   int64_t columns = 0;
   int64_t rowBytes = 0;  // plain layout
   bool writable = true;
+  bool host = true;  // the host may follow the address
 
   template <class T>
   T* as() const {
@@ -123,5 +124,43 @@ struct ProgramEntry {
   int64_t mostRows = 0;  // what its tensors can hold
   int64_t minimumNanos = 0;
 };
+
+// The number of rows of an operation about to start, checked against what its tensors can hold.
+int64_t rowsOf(const int32_t* extent, int64_t mostRows);
+
+// Calls change(Tensor&) for every tensor of an operation.
+template <class Change>
+void forEachTensor(Operation& operation, Change change) {
+  const auto all = [&](auto&... tensors) { (change(tensors), ...); };
+  const auto cached = [&](CachedTokens& t) { all(t.positions, t.tables, t.blocks, t.pool); };
+  struct Visitor {
+    decltype(all)& each;
+    decltype(cached)& eachOf;
+    void operator()(op::Signal&) const {}
+    void operator()(op::Wait&) const {}
+    void operator()(op::Await& o) const { each(o.word); }
+    void operator()(op::Embedding& o) const { each(o.table, o.ids, o.out); }
+    void operator()(op::RmsNorm& o) const { each(o.x, o.weight, o.out); }
+    void operator()(op::Encode& o) const { each(o.x, o.out); }
+    void operator()(op::MatMul& o) const {
+      each(o.weight, o.x, o.out);
+      if (o.bias) each(*o.bias);
+    }
+    void operator()(op::RopeAngles& o) const { each(o.positions, o.frequencies, o.out); }
+    void operator()(op::Rope& o) const { each(o.x, o.angles); }
+    void operator()(op::StoreKv& o) const { each(o.k, o.v), eachOf(o.tokens); }
+    void operator()(op::Attention& o) const { each(o.q, o.out), eachOf(o.tokens); }
+    void operator()(op::Gated& o) const { each(o.x, o.y, o.out); }
+    void operator()(op::Add& o) const { each(o.x, o.y, o.out); }
+    void operator()(op::Gather& o) const { each(o.x, o.rows, o.out); }
+    void operator()(op::Copy& o) const { each(o.x, o.out); }
+    void operator()(op::Adjust& o) const { each(o.logits, o.counts, o.ids, o.factors, o.addends); }
+    void operator()(op::Select& o) const { each(o.logits, o.ids, o.values, o.logSums); }
+    void operator()(op::Pick& o) const {
+      each(o.logits, o.values, o.logSums, o.rows, o.settings, o.pickedIds, o.pickedValues);
+    }
+  };
+  std::visit(Visitor{all, cached}, operation);
+}
 
 }  // namespace td

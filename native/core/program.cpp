@@ -41,6 +41,12 @@ void requireWritable(const Tensor& tensor, const char* what) {
   if (!tensor.writable) fail(TD_INVALID_ARGUMENT, "%s: lies in a file and cannot be written", what);
 }
 
+void requireHost(const Tensor& tensor, const char* what) {
+  if (!tensor.host) {
+    fail(TD_INVALID_ARGUMENT, "%s: lies in the device's own memory; needs what host and device share", what);
+  }
+}
+
 void requireSameShape(const Tensor& a, const Tensor& b, const char* what) {
   if (a.rows != b.rows || a.columns != b.columns) {
     fail(TD_INVALID_ARGUMENT, "%s: shapes [%lld, %lld] and [%lld, %lld] differ", what, static_cast<long long>(a.rows),
@@ -49,6 +55,15 @@ void requireSameShape(const Tensor& a, const Tensor& b, const char* what) {
 }
 
 }  // namespace
+
+int64_t rowsOf(const int32_t* extent, int64_t mostRows) {
+  const int32_t rows = *extent;
+  if (rows < 0 || rows > mostRows) {
+    fail(TD_INVALID_ARGUMENT, "an operation's extent is %d; its tensors hold up to %lld rows", rows,
+         static_cast<long long>(mostRows));
+  }
+  return rows;
+}
 
 void Program::requireOpen() const {
   if (executable_) fail(TD_INVALID_ARGUMENT, "the program is finished; write a new one");
@@ -88,6 +103,7 @@ int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t 
   tensor.rows = rows;
   tensor.columns = columns;
   tensor.writable = !buffer->readOnly();
+  tensor.host = buffer->isHost();
   if (std::find(buffers_.begin(), buffers_.end(), buffer) == buffers_.end()) buffers_.push_back(std::move(buffer));
   tensors_.push_back(tensor);
   return static_cast<int32_t>(tensors_.size()) - 1;
@@ -118,6 +134,7 @@ void Program::extent(int32_t count) {
   requireOpen();
   currentExtent_ = operand(count, TD_I32, "extent: count");
   if (currentExtent_->rows < 1) fail(TD_INVALID_ARGUMENT, "extent: count is an empty tensor");
+  requireHost(*currentExtent_, "extent: count");
 }
 
 void Program::pace(int64_t minimumNanos) {
@@ -204,6 +221,7 @@ int32_t Program::wait(int32_t event) {
 int32_t Program::await(int32_t word, int32_t value) {
   op::Await o{operand(word, TD_I32, "await: word"), value};
   requireOneRow(o.word, 1, "await: word");
+  requireHost(o.word, "await: word");
   if (value < 0) fail(TD_INVALID_ARGUMENT, "await: value %d is negative", value);
   return append(o, {std::numeric_limits<int32_t>::max()});
 }

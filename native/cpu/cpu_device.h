@@ -29,6 +29,7 @@ class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDe
   int64_t workBytesOfSelect(int64_t rows, int64_t vocabulary) const override;
   int64_t workBytesOfPick(int64_t rows, int64_t vocabulary) const override;
   std::shared_ptr<Buffer> allocate(int64_t bytes) override;
+  std::shared_ptr<Buffer> allocateShared(int64_t bytes) override { return allocate(bytes); }
   std::shared_ptr<Buffer> window(std::shared_ptr<File> file, int64_t offset, int64_t bytes) override;
   void write(Buffer& buffer, int64_t offset, const void* source, int64_t bytes) override;
   void read(const Buffer& buffer, int64_t offset, void* destination, int64_t bytes) override;

@@ -40,7 +40,7 @@ class CpuProgram::ComputeStream final : public Job {
         }
         if (pass_ == 0) {
           if (entry.minimum.count() > 0) started_ = Clock::now();
-          rows_ = rowsOf(entry);
+          rows_ = rowsOf(entry.extent, entry.mostRows);
         }
         if (rows_ == 0 || pass_ == entry.operation->passes()) {
           if (entry.minimum.count() > 0) pace(started_ + entry.minimum);
@@ -210,15 +210,6 @@ CpuProgram::~CpuProgram() = default;
 
 uint8_t* CpuProgram::workOf(const Entry& entry, int worker) const {
   return work_ ? work_->data() + entry.work.workerOffset(worker) : nullptr;
-}
-
-int64_t CpuProgram::rowsOf(const Entry& entry) {
-  const int32_t rows = *entry.extent;
-  if (rows < 0 || rows > entry.mostRows) {
-    fail(TD_INVALID_ARGUMENT, "an operation's extent is %d; its tensors hold up to %lld rows", rows,
-         static_cast<long long>(entry.mostRows));
-  }
-  return rows;
 }
 
 void CpuProgram::run(const std::atomic<bool>* abort) {

@@ -32,8 +32,6 @@ class CpuProgram final : public Executable {
   class ComputeStream;
   class CopyStream;
 
-  // The number of rows of an operation about to start, checked.
-  static int64_t rowsOf(const Entry& entry);
   // The worker's own part of the work memory, as the operation divides it.
   uint8_t* workOf(const Entry& entry, int worker) const;
 

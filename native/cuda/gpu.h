@@ -73,7 +73,7 @@ typedef struct td_gpu_table {
   void (*close)(td_gpu* gpu);
   td_gpu_status (*free_bytes)(td_gpu* gpu, int64_t* bytes);
 
-  /* Memory on the device, aligned to 256 bytes; its content is undefined. */
+  /* Memory on the device, aligned to 256 bytes; its content is undefined. Released memory must be out of use. */
   td_gpu_status (*allocate)(td_gpu* gpu, int64_t bytes, uint64_t* address);
   td_gpu_status (*release)(td_gpu* gpu, uint64_t address);
   /* Makes memory of the host fit for copies that go on beside kernels, and reachable by kernels. */
@@ -92,6 +92,8 @@ typedef struct td_gpu_table {
   td_gpu_status (*record)(td_gpu_stream* stream, td_gpu_event* event);
   /* What follows in the stream waits for the event's last record. */
   td_gpu_status (*wait)(td_gpu_stream* stream, td_gpu_event* event);
+  /* The caller waits until the event's last record has happened. */
+  td_gpu_status (*await)(td_gpu_event* event);
   /* Between two events that have happened. */
   td_gpu_status (*elapsed)(td_gpu_event* from, td_gpu_event* to, double* seconds);
 
@@ -99,11 +101,18 @@ typedef struct td_gpu_table {
   td_gpu_status (*copy)(td_gpu_stream* stream, uint64_t to, uint64_t from, int64_t bytes, td_gpu_direction direction);
   td_gpu_status (*fill)(td_gpu_stream* stream, uint64_t address, uint8_t value, int64_t bytes);
 
+  /* Calls a function of the host after all that is in the stream before; what follows waits for it. It must not call
+   * this table, and must not throw. */
+  td_gpu_status (*call)(td_gpu_stream* stream, void (*function)(void* argument), void* argument);
+
   /* What follows in the stream waits until the int32 in pinned memory at `address` (of the device) is `value` or more.
    */
   td_gpu_status (*await_word)(td_gpu_stream* stream, uint64_t address, int32_t value);
   /* Writes an int32 after all that is in the stream before. */
   td_gpu_status (*write_word)(td_gpu_stream* stream, uint64_t address, int32_t value);
+
+  /* Where the host reaches memory of an emulated device; null where there is a real one. */
+  void* (*host_view)(td_gpu* gpu, uint64_t address);
 } td_gpu_table;
 
 /* The one function that such a library exports, under its name. */

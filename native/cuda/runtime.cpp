@@ -312,6 +312,11 @@ td_gpu_status wait(td_gpu_stream* stream, td_gpu_event* event) {
   return checked(cudaStreamWaitEvent(stream->handle, event->handle, 0), "waiting for an event");
 }
 
+td_gpu_status await(td_gpu_event* event) {
+  if (const td_gpu_status status = use(event->gpu)) return status;
+  return checked(cudaEventSynchronize(event->handle), "waiting for an event");
+}
+
 td_gpu_status elapsed(td_gpu_event* from, td_gpu_event* to, double* seconds) {
   if (const td_gpu_status status = use(from->gpu)) return status;
   float milliseconds = 0;
@@ -333,6 +338,11 @@ td_gpu_status fill(td_gpu_stream* stream, uint64_t address, uint8_t value, int64
   if (const td_gpu_status status = use(stream->gpu)) return status;
   return checked(cudaMemsetAsync(pointer(address), value, static_cast<size_t>(bytes), stream->handle),
                  "filling memory");
+}
+
+td_gpu_status call(td_gpu_stream* stream, void (*function)(void*), void* argument) {
+  if (const td_gpu_status status = use(stream->gpu)) return status;
+  return checked(cudaLaunchHostFunc(stream->handle, function, argument), "calling the host");
 }
 
 td_gpu_status ofDriver(CUresult result, const char* what) {
@@ -377,11 +387,14 @@ extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_ope
       .event_destroy = eventDestroy,
       .record = record,
       .wait = wait,
+      .await = await,
       .elapsed = elapsed,
       .copy = copy,
       .fill = fill,
+      .call = call,
       .await_word = awaitWord,
       .write_word = writeWord,
+      .host_view = nullptr,
   };
   return &table;
 }

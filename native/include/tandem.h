@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /* Grows with every incompatible change of this header; the Java side refuses any other. */
-enum td_version { TD_ABI_VERSION = 3 };
+enum td_version { TD_ABI_VERSION = 4 };
 
 enum td_status {
   TD_OK = 0,
@@ -39,7 +39,8 @@ enum td_status {
   TD_IO = 6,               /* the operating system refused a file */
   TD_UNSUPPORTED = 7,      /* a type, an instruction set or a device that this build does not have */
   TD_INTERNAL = 8,         /* a defect of Tandem */
-  TD_INTERRUPTED = 9       /* what a run awaited will not come: see td_op_await() */
+  TD_INTERRUPTED = 9,      /* what a run awaited will not come: see td_op_await() */
+  TD_DEVICE_LOST = 10      /* a GPU failed for good: what it holds is gone, and it must be opened anew */
 };
 
 /* Element types; those of weights have GGUF's identifiers. */
@@ -156,6 +157,9 @@ int64_t td_tensor_bytes(int32_t type, int32_t layout, int64_t rows, int64_t colu
 
 /* Memory on the device, zero-filled, taken from the machine page by page as it is touched. */
 int64_t td_buffer_create(int64_t device, int64_t bytes);
+/* The same in memory of the host that the device reaches too, without a copy: for what varies from step to step, and
+ * the counts that td_program_extent() names. */
+int64_t td_buffer_create_shared(int64_t device, int64_t bytes);
 /* A read-only window on a file, for weights in plain layout: its pages are mapped, shared with other processes and read
  * on demand. A mapped file that shrinks does not kill the process: the run that meets the hole fails with
  * TD_FILE_CHANGED, and so does every later one that uses the file. Only the CPU reads such a buffer. */
@@ -165,8 +169,8 @@ int64_t td_buffer_close(int64_t buffer);
 int64_t td_buffer_address(int64_t buffer);
 int64_t td_buffer_write(int64_t buffer, int64_t offset, const void* source, int64_t bytes);
 int64_t td_buffer_read(int64_t buffer, int64_t offset, void* destination, int64_t bytes);
-/* Writes an int32 for td_op_await(): atomically, and after all that this thread has written, or has seen written. The
- * offset is a multiple of 4. */
+/* Writes an int32 for td_op_await() into memory that the host reaches: atomically, and after all that this thread has
+ * written, or has seen written. The offset is a multiple of 4. */
 int64_t td_buffer_publish(int64_t buffer, int64_t offset, int32_t value);
 
 /* Reads a weight matrix from a file into a buffer: the same type in `layout`, or converted to TD_F32 in plain layout
@@ -208,7 +212,8 @@ int32_t td_program_event(int64_t program);
 int32_t td_program_stream(int64_t program, int32_t kind);
 int32_t td_program_on(int64_t program, int32_t stream);
 /* The following operations compute as many rows as the int32 in `count` says when they start (a tensor of type TD_I32;
- * it may have been written by an earlier operation: such an operation is *indirect*). */
+ * in memory that the host reaches; on the CPU it may have been written by an earlier operation: such an
+ * operation is *indirect*). */
 int32_t td_program_extent(int64_t program, int32_t count);
 /* The following operations take at least this long each: 0 = as fast as they can (pacing, for studies and tests). */
 int32_t td_program_pace(int64_t program, int64_t minimum_nanos);

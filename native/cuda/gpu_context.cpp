@@ -1,0 +1,113 @@
+#include "cuda/gpu_context.h"
+
+#include "core/status.h"
+
+namespace td {
+namespace {
+
+std::string messageOf(const td_gpu_table& table) {
+  char text[1024] = "";
+  table.message(text, sizeof text);
+  return text;
+}
+
+td_status statusOf(td_gpu_status status) {
+  switch (status) {
+    case TD_GPU_OUT_OF_MEMORY:
+      return TD_OUT_OF_MEMORY;
+    case TD_GPU_NONE:
+      return TD_UNSUPPORTED;
+    case TD_GPU_LOST:
+      return TD_DEVICE_LOST;
+    default:
+      return TD_INTERNAL;
+  }
+}
+
+uint64_t addressOf(const void* memory) {
+  return reinterpret_cast<uint64_t>(memory);
+}
+
+}  // namespace
+
+Gpu::Gpu(std::string name, const td_gpu_table& table, int32_t index) : name_(std::move(name)), table_(table) {
+  check(table_.open(index, &handle_));
+}
+
+Gpu::~Gpu() {
+  if (handle_ != nullptr) table_.close(handle_);
+}
+
+void Gpu::check(td_gpu_status status) const {
+  if (status == TD_GPU_OK) return;
+  const std::string message = messageOf(table_);
+  // Where no device is open yet the message names it.
+  if (handle_ == nullptr) fail(statusOf(status), "%s", message.c_str());
+  fail(statusOf(status), "%s: %s", name_.c_str(), message.c_str());
+}
+
+GpuEvent::GpuEvent(std::shared_ptr<Gpu> gpu) : gpu_(std::move(gpu)) {
+  gpu_->check(gpu_->table().event_create(gpu_->handle(), &handle_));
+}
+
+GpuEvent::~GpuEvent() {
+  gpu_->table().event_destroy(handle_);
+}
+
+void GpuEvent::await() {
+  gpu_->check(gpu_->table().await(handle_));
+}
+
+GpuStream::GpuStream(std::shared_ptr<Gpu> gpu) : gpu_(std::move(gpu)) {
+  gpu_->check(gpu_->table().stream_create(gpu_->handle(), &handle_));
+}
+
+GpuStream::~GpuStream() {
+  gpu_->table().stream_destroy(handle_);
+}
+
+void GpuStream::copy(uint64_t to, uint64_t from, int64_t bytes, td_gpu_direction direction) {
+  gpu_->check(gpu_->table().copy(handle_, to, from, bytes, direction));
+}
+
+void GpuStream::fill(uint64_t address, uint8_t value, int64_t bytes) {
+  gpu_->check(gpu_->table().fill(handle_, address, value, bytes));
+}
+
+void GpuStream::record(const GpuEvent& event) {
+  gpu_->check(gpu_->table().record(handle_, event.handle()));
+}
+
+void GpuStream::wait(const GpuEvent& event) {
+  gpu_->check(gpu_->table().wait(handle_, event.handle()));
+}
+
+void GpuStream::call(void (*function)(void*), void* argument) {
+  gpu_->check(gpu_->table().call(handle_, function, argument));
+}
+
+void GpuStream::synchronize() {
+  gpu_->check(gpu_->table().synchronize(handle_));
+}
+
+void GpuStream::settle() noexcept {
+  gpu_->table().synchronize(handle_);
+}
+
+PinnedMemory::PinnedMemory(std::shared_ptr<Gpu> gpu, int64_t bytes)
+    : gpu_(std::move(gpu)), bytes_(bytes), memory_(static_cast<size_t>(bytes)) {
+  if (bytes == 0) return;
+  gpu_->check(gpu_->table().pin(gpu_->handle(), memory_.data(), bytes));
+  uint64_t address = 0;
+  const td_gpu_status status = gpu_->table().address_of_pinned(gpu_->handle(), memory_.data(), &address);
+  if (status == TD_GPU_OK && address == addressOf(memory_.data())) return;
+  gpu_->table().unpin(gpu_->handle(), memory_.data());
+  gpu_->check(status);
+  fail(TD_UNSUPPORTED, "%s: host and device have different addresses for the same memory", gpu_->name().c_str());
+}
+
+PinnedMemory::~PinnedMemory() {
+  if (bytes_ > 0) gpu_->table().unpin(gpu_->handle(), memory_.data());
+}
+
+}  // namespace td

@@ -1,0 +1,167 @@
+#include "cuda/gpu_device.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/program.h"
+#include "core/tiles.h"
+#include "core/weight_file.h"
+#include "cpu/cpu_operation.h"
+#include "cuda/gpu_program.h"
+
+namespace td {
+namespace {
+
+uint64_t addressOf(const void* memory) {
+  return reinterpret_cast<uint64_t>(memory);
+}
+
+// Memory of the device. Its address is for the device alone.
+class DeviceMemory final : public Buffer {
+ public:
+  DeviceMemory(std::shared_ptr<Gpu> gpu, std::shared_ptr<MemoryAccount> account, int64_t bytes)
+      : gpu_(std::move(gpu)), account_(std::move(account)), bytes_(bytes) {
+    if (bytes == 0) return;
+    account_->take(bytes);
+    try {
+      gpu_->check(gpu_->table().allocate(gpu_->handle(), bytes, &address_));
+    } catch (...) {
+      account_->give(bytes);
+      throw;
+    }
+  }
+  ~DeviceMemory() override {
+    if (address_ == 0) return;
+    gpu_->table().release(gpu_->handle(), address_);
+    account_->give(bytes_);
+  }
+  uint8_t* data() const override { return reinterpret_cast<uint8_t*>(address_); }
+  int64_t size() const override { return bytes_; }
+  bool isHost() const override { return false; }
+
+ private:
+  std::shared_ptr<Gpu> gpu_;
+  std::shared_ptr<MemoryAccount> account_;
+  int64_t bytes_;
+  uint64_t address_ = 0;
+};
+
+// Memory of the host that the device reaches; it does not count against the device's limit.
+class SharedMemory final : public Buffer {
+ public:
+  SharedMemory(std::shared_ptr<Gpu> gpu, int64_t bytes) : memory_(std::move(gpu), bytes) {}
+  uint8_t* data() const override { return memory_.data(); }
+  int64_t size() const override { return memory_.size(); }
+
+ private:
+  PinnedMemory memory_;
+};
+
+}  // namespace
+
+GpuDevice::GpuDevice(std::string name, const td_gpu_table& table, int32_t index, td_isa isa, int threads,
+                     int64_t memoryLimit)
+    : gpu_(std::make_shared<Gpu>(std::move(name), table, index)),
+      kernels_(kernelsFor(isa)),
+      pool_(threads),
+      account_(std::make_shared<MemoryAccount>(gpu_->name(), memoryLimit)),
+      transfers_(gpu_) {}
+
+int64_t GpuDevice::property(int32_t property) const {
+  switch (property) {
+    case TD_PROPERTY_THREADS:
+      return pool_.threads();
+    case TD_PROPERTY_MEMORY_USED:
+      return account_->used();
+    case TD_PROPERTY_MEMORY_PEAK:
+      return account_->peak();
+    case TD_PROPERTY_MEMORY_LIMIT:
+      return account_->limit();
+    case TD_PROPERTY_ISA:
+      return kernels_.isa;
+    default:
+      fail(TD_INVALID_ARGUMENT, "device property %d does not exist", property);
+  }
+}
+
+double GpuDevice::limit(int32_t, int32_t) {
+  fail(TD_UNSUPPORTED, "%s has no limits of its own: measure those of cpu", name().c_str());
+}
+
+int64_t GpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {
+  return matMulWork(weightType, layout, columns).bytes(pool_.threads());
+}
+
+int64_t GpuDevice::workBytesOfAttention(int headsPerKvHead, int headSize) const {
+  return attentionWork(headsPerKvHead, headSize).bytes(pool_.threads());
+}
+
+int64_t GpuDevice::workBytesOfSelect(int64_t rows, int64_t vocabulary) const {
+  return selectWork(rows, vocabulary).bytes(pool_.threads());
+}
+
+int64_t GpuDevice::workBytesOfPick(int64_t rows, int64_t vocabulary) const {
+  return pickWork(rows, vocabulary).bytes(pool_.threads());
+}
+
+std::shared_ptr<Buffer> GpuDevice::allocate(int64_t bytes) {
+  auto memory = std::make_shared<DeviceMemory>(gpu_, account_, bytes);
+  if (bytes > 0) transfers_.zero(addressOf(memory->data()), bytes);
+  return memory;
+}
+
+std::shared_ptr<Buffer> GpuDevice::allocateShared(int64_t bytes) {
+  return std::make_shared<SharedMemory>(gpu_, bytes);
+}
+
+std::shared_ptr<Buffer> GpuDevice::window(std::shared_ptr<File>, int64_t, int64_t) {
+  fail(TD_UNSUPPORTED, "%s cannot read a mapped file: load its tensors (without --no-repack)", name().c_str());
+}
+
+void GpuDevice::write(Buffer& buffer, int64_t offset, const void* source, int64_t bytes) {
+  if (buffer.isHost()) {
+    memcpy(buffer.data() + offset, source, static_cast<size_t>(bytes));
+  } else {
+    transfers_.write(addressOf(buffer.data() + offset), static_cast<const uint8_t*>(source), bytes);
+  }
+}
+
+void GpuDevice::read(const Buffer& buffer, int64_t offset, void* destination, int64_t bytes) {
+  if (buffer.isHost()) {
+    memcpy(destination, buffer.data() + offset, static_cast<size_t>(bytes));
+  } else {
+    transfers_.read(addressOf(buffer.data() + offset), static_cast<uint8_t*>(destination), bytes);
+  }
+}
+
+void GpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t rows, int64_t columns, Buffer& buffer,
+                     int64_t bufferOffset, int32_t targetType, td_layout layout) {
+  uint8_t* const target = buffer.data() + bufferOffset;
+  if (buffer.isHost()) {
+    return readMatrix(file, fileOffset, type, rows, columns, target, targetType, layout);
+  }
+  // In pieces of whole row groups.
+  const int64_t rowBytes = plainRowBytes(formatOf(type), columns);
+  const int64_t groupBytes = matrixBytes(formatOf(targetType), layout, kTileRows, columns);
+  const int64_t rowsAtOnce = std::max<int64_t>(1, GpuTransfers::kPieceBytes / groupBytes) * kTileRows;
+  transfers_.write((rows + rowsAtOnce - 1) / rowsAtOnce, rowsAtOnce / kTileRows * groupBytes,
+                   [&](int64_t piece, uint8_t* pinned) {
+                     const int64_t first = piece * rowsAtOnce, count = std::min(rowsAtOnce, rows - first);
+                     readMatrix(file, fileOffset + first * rowBytes, type, count, columns, pinned, targetType, layout);
+                     return GpuTransfers::Piece{addressOf(target + first / kTileRows * groupBytes),
+                                                matrixBytes(formatOf(targetType), layout, count, columns)};
+                   });
+}
+
+uint8_t* GpuDevice::hostView(const uint8_t* address) const {
+  const td_gpu_table& table = gpu_->table();
+  void* const view = table.host_view != nullptr ? table.host_view(gpu_->handle(), addressOf(address)) : nullptr;
+  if (view == nullptr) fail(TD_INTERNAL, "%s: %p is no address of an emulated device", name().c_str(), address);
+  return static_cast<uint8_t*>(view);
+}
+
+std::unique_ptr<Executable> GpuDevice::compile(const Program& program) {
+  return std::make_unique<GpuProgram>(shared_from_this(), program);
+}
+
+}  // namespace td
