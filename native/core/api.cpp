@@ -9,6 +9,7 @@
 
 #include "core/program.h"
 #include "cpu/cpu_device.h"
+#include "cuda/gpu_library.h"
 #include "tandem.h"
 
 namespace {
@@ -137,10 +138,14 @@ int64_t td_error_message(void* out, int64_t capacity) {
 int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memoryLimit) {
   return guarded([&]() -> int64_t {
     const std::string device = text(name, "device");
-    if (device != "cpu") fail(TD_UNSUPPORTED, "device %s is not supported; supported: cpu", device.c_str());
+    if (device != "cpu" && !isGpuName(device)) {
+      fail(TD_UNSUPPORTED, "device %s is not supported; supported: cpu, emulated:N/host", device.c_str());
+    }
     if (memoryLimit < 0)
       fail(TD_INVALID_ARGUMENT, "memory limit: %lld is negative", static_cast<long long>(memoryLimit));
-    return handles().add(openCpuDevice(text(isa, "instruction set"), threads, memoryLimit));
+    const char* const kernels = text(isa, "instruction set");
+    return handles().add(device == "cpu" ? openCpuDevice(kernels, threads, memoryLimit)
+                                         : openGpuDevice(device, kernels, threads, memoryLimit));
   });
 }
 

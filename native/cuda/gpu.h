@@ -68,8 +68,9 @@ typedef struct td_gpu_table {
   /* Of a device, whether or not it can be used. */
   td_gpu_status (*info)(int32_t index, td_gpu_info* info);
 
-  /* TD_GPU_NONE for one that is too old for the kernels of this library. */
-  td_gpu_status (*open)(int32_t index, td_gpu** gpu);
+  /* TD_GPU_NONE for one that is too old for the kernels of this library. settings: NAME=VALUE, separated by spaces, for
+   * an emulated device (docs/emulator.md); "" = the usual. */
+  td_gpu_status (*open)(int32_t index, const char* settings, td_gpu** gpu);
   void (*close)(td_gpu* gpu);
   td_gpu_status (*free_bytes)(td_gpu* gpu, int64_t* bytes);
 

@@ -30,8 +30,9 @@ uint64_t addressOf(const void* memory) {
 
 }  // namespace
 
-Gpu::Gpu(std::string name, const td_gpu_table& table, int32_t index) : name_(std::move(name)), table_(table) {
-  check(table_.open(index, &handle_));
+Gpu::Gpu(std::string name, const td_gpu_table& table, int32_t index, const std::string& settings)
+    : name_(std::move(name)), table_(table) {
+  check(table_.open(index, settings.c_str(), &handle_));
 }
 
 Gpu::~Gpu() {

@@ -14,8 +14,8 @@ namespace td {
 // An open device. Streams, events and memory keep it open.
 class Gpu {
  public:
-  // name: "cuda:0", for messages.
-  Gpu(std::string name, const td_gpu_table& table, int32_t index);
+  // name: "cuda:0", for messages. settings: see td_gpu_table::open.
+  Gpu(std::string name, const td_gpu_table& table, int32_t index, const std::string& settings);
   ~Gpu();
   Gpu(const Gpu&) = delete;
 

@@ -59,9 +59,8 @@ class SharedMemory final : public Buffer {
 
 }  // namespace
 
-GpuDevice::GpuDevice(std::string name, const td_gpu_table& table, int32_t index, td_isa isa, int threads,
-                     int64_t memoryLimit)
-    : gpu_(std::make_shared<Gpu>(std::move(name), table, index)),
+GpuDevice::GpuDevice(std::shared_ptr<Gpu> gpu, td_isa isa, int threads, int64_t memoryLimit)
+    : gpu_(std::move(gpu)),
       kernels_(kernelsFor(isa)),
       pool_(threads),
       account_(std::make_shared<MemoryAccount>(gpu_->name(), memoryLimit)),

@@ -19,7 +19,7 @@ namespace td {
 class GpuDevice final : public Device, public std::enable_shared_from_this<GpuDevice> {
  public:
   // memoryLimit: bytes; 0 = what the device has.
-  GpuDevice(std::string name, const td_gpu_table& table, int32_t index, td_isa isa, int threads, int64_t memoryLimit);
+  GpuDevice(std::shared_ptr<Gpu> gpu, td_isa isa, int threads, int64_t memoryLimit);
 
   const std::string& name() const override { return gpu_->name(); }
   int64_t property(int32_t property) const override;

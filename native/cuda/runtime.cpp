@@ -205,7 +205,7 @@ td_gpu_status find(const char* name, Function* function) {
   return TD_GPU_OK;
 }
 
-td_gpu_status open(int32_t index, td_gpu** gpu) {
+td_gpu_status open(int32_t index, const char*, td_gpu** gpu) {
   td_gpu_info about;
   if (const td_gpu_status status = info(index, &about)) return status;
   if (about.compute < kOldestCompute) {

@@ -2,6 +2,7 @@
 // sentence.
 #pragma once
 
+#include <cstdlib>
 #include <utility>
 
 #include "tandem.h"
@@ -64,8 +65,14 @@ using FileHandle = Handle<td_file_close>;
 using Flag = Handle<td_flag_close>;
 using Program = Handle<td_program_close>;
 
+// Where programs run: "cpu", or what TANDEM_TEST_DEVICE names, so that the same tests hold for other devices.
+inline const char* deviceName() {
+  const char* const name = getenv("TANDEM_TEST_DEVICE");
+  return name != nullptr ? name : "cpu";
+}
+
 inline Device openDevice(td_isa isa, int threads, int64_t memoryLimit = 0) {
-  return Device(td_device_open("cpu", isaName(isa), threads, memoryLimit));
+  return Device(td_device_open(deviceName(), isaName(isa), threads, memoryLimit));
 }
 
 // A buffer of elements that the test reads and writes in place.
@@ -73,7 +80,7 @@ template <class T>
 class Buffer {
  public:
   Buffer(int64_t device, int64_t count)
-      : handle_(td_buffer_create(device, count * static_cast<int64_t>(sizeof(T)))),
+      : handle_(td_buffer_create_shared(device, count * static_cast<int64_t>(sizeof(T)))),
         data_(reinterpret_cast<T*>(ok(td_buffer_address(handle_)))),
         count_(count) {}
   Buffer(int64_t device, const std::vector<T>& values) : Buffer(device, static_cast<int64_t>(values.size())) {

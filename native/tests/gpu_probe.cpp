@@ -26,6 +26,6 @@ int main(int, char** arguments) {
            static_cast<long long>(info.free_bytes >> 20), static_cast<long long>(info.memory_bytes >> 20));
   }
   td_gpu* gpu = nullptr;
-  print("open none", table.open(devices, &gpu));  // one more than there are
+  print("open none", table.open(devices, "", &gpu));  // one more than there are
   return 0;
 }

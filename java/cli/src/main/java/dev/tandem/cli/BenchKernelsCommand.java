@@ -279,7 +279,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
       Device device, Model model, MachineLimits limits, List<KernelsReport> reports) {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("model", model.name());
-    document.put("device", "cpu");
+    document.put("device", device.name());
     document.put("instruction_set", device.instructionSet());
     document.put("threads", device.threads());
     document.put("limits", LimitsText.document(limits));

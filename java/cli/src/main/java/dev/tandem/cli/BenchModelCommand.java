@@ -272,7 +272,7 @@ final class BenchModelCommand implements Callable<Integer> {
     document.put("model", describe(engine.model()));
     document.put("bytes", engine.model().file().tensorBytes());
     document.put("parameters", engine.model().graph().parameters());
-    document.put("device", "cpu");
+    document.put("device", engine.device().name());
     document.put("instruction_set", engine.device().instructionSet());
     document.put("threads", engine.device().threads());
     document.put("load_seconds", loadSeconds);

@@ -28,7 +28,9 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long startN
     return Printable.line(model.model().name())
         + " ("
         + Quantities.count(model.model().graph().parameters())
-        + " parameters) on cpu "
+        + " parameters) on "
+        + engine.device().name()
+        + " "
         + engine.device().instructionSet()
         + ", "
         + Quantities.plural(engine.device().threads(), "thread")
@@ -112,7 +114,7 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long startN
     document.put("repeat_last_n", sampling.penalties().lastTokens());
     document.put("seed", sampling.seed());
     document.put("context", engine.kvTokens());
-    document.put("device", "cpu");
+    document.put("device", engine.device().name());
     document.put("instruction_set", engine.device().instructionSet());
     document.put("threads", engine.device().threads());
     document.put("memory_bytes", engine.memory().total());

@@ -219,7 +219,7 @@ final class PerplexityCommand implements Callable<Integer> {
       document.put("running", running);
       document.put("seconds", seconds);
       document.put("load_seconds", loadNanos / 1e9);
-      document.put("device", "cpu");
+      document.put("device", engine.device().name());
       document.put("instruction_set", engine.device().instructionSet());
       document.put("threads", engine.device().threads());
       document.put("memory_bytes", memory(engines));
@@ -229,10 +229,11 @@ final class PerplexityCommand implements Callable<Integer> {
 
   private static String headline(List<Engine> engines, TextWindows windows) {
     Engine engine = engines.getFirst();
-    return "%s%s on cpu %s, %s; %s of %d tokens; memory at most %s"
+    return "%s%s on %s %s, %s; %s of %d tokens; memory at most %s"
         .formatted(
             describe(engine),
             engines.size() > 1 ? " and " + describe(engines.getLast()) : "",
+            engine.device().name(),
             engine.device().instructionSet(),
             Quantities.plural(engine.device().threads(), "thread"),
             Quantities.plural(windows.count(), "window"),

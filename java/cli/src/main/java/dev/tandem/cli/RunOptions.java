@@ -25,6 +25,17 @@ final class RunOptions {
   private Optional<Integer> threads = Optional.empty();
 
   @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description = {
+        "Where it runs: cpu, or emulated:0/host, a GPU that the host plays, with memory and copies"
+            + " of its own and the CPU's kernels (to try, not to be fast). Default:"
+            + " ${DEFAULT-VALUE}."
+      },
+      defaultValue = "cpu")
+  private String device;
+
+  @Option(
       names = {"-b", "--batch-size"},
       paramLabel = "N",
       description = "Tokens that one step reads. Default: ${DEFAULT-VALUE}.",
@@ -79,9 +90,11 @@ final class RunOptions {
       throw Failure.usage(
           "--fast-f16 converts weights while they are loaded: leave out --no-repack");
     }
-    DeviceOptions device =
-        DeviceOptions.cpu(threads()).withInstructionSet(instructionSet().orElse(""));
-    return new EngineOptions(device, weights(), OptionalInt.empty(), batch(), 1, fastF16);
+    DeviceOptions options =
+        DeviceOptions.cpu(threads())
+            .withName(device)
+            .withInstructionSet(instructionSet().orElse(""));
+    return new EngineOptions(options, weights(), OptionalInt.empty(), batch(), 1, fastF16);
   }
 
   /** The instruction set that the environment names. */

@@ -9,10 +9,12 @@ import java.util.OptionalDouble;
  */
 public final class Device implements AutoCloseable {
 
+  private final String name;
   private final long handle;
   private boolean closed;
 
-  private Device(long handle) {
+  private Device(String name, long handle) {
+    this.name = name;
     this.handle = handle;
   }
 
@@ -23,12 +25,18 @@ public final class Device implements AutoCloseable {
    */
   public static Device open(DeviceOptions options) {
     return new Device(
+        options.name(),
         Calls.check(
             Native.td_device_open(
                 Calls.text(options.name()),
                 Calls.text(options.instructionSet()),
                 options.threads(),
                 options.memoryLimitBytes())));
+  }
+
+  /** As it was opened: {@code cpu}, {@code emulated:0/host}. */
+  public String name() {
+    return name;
   }
 
   /** Threads that compute. */
@@ -112,6 +120,16 @@ public final class Device implements AutoCloseable {
    */
   public DeviceBuffer allocate(long bytes) {
     return new DeviceBuffer(Calls.check(Native.td_buffer_create(handle, bytes)), bytes);
+  }
+
+  /**
+   * The same in memory of the host that the device reaches too: its {@link DeviceBuffer#view} is
+   * what programs see.
+   *
+   * @throws RuntimeFailure beyond the memory limit
+   */
+  public DeviceBuffer allocateShared(long bytes) {
+    return new DeviceBuffer(Calls.check(Native.td_buffer_create_shared(handle, bytes)), bytes);
   }
 
   /** A read-only window on a file, whose pages are mapped, for weights in plain layout. */

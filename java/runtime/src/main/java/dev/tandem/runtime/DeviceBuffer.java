@@ -25,9 +25,15 @@ public final class DeviceBuffer implements AutoCloseable {
   /**
    * This memory as a direct buffer in native byte order, up to 2 GiB. It does not keep the memory:
    * nobody may use it after the buffer and all its programs are closed.
+   *
+   * @throws IllegalStateException for memory that the host does not reach
    */
   public ByteBuffer view() {
-    return HostMemory.of(Calls.check(Native.td_buffer_address(handle)), bytes);
+    long address = Calls.check(Native.td_buffer_address(handle));
+    if (address == 0 && bytes > 0) {
+      throw new IllegalStateException("the host does not reach the device's own memory: read it");
+    }
+    return HostMemory.of(address, bytes);
   }
 
   /** Copies the remaining bytes of a direct buffer to {@code offset}. */

@@ -3,7 +3,7 @@ package dev.tandem.runtime;
 /**
  * How to open a device.
  *
- * @param name {@code cpu}
+ * @param name {@code cpu}, {@code emulated:0/host}
  * @param instructionSet {@code scalar}, {@code avx2}, {@code avx512}, {@code amx}; empty = the
  *     machine's best, AMX left out
  * @param threads threads that compute, the caller of a run included
@@ -15,6 +15,10 @@ public record DeviceOptions(
   /** The CPU with its best instruction set and no memory limit. */
   public static DeviceOptions cpu(int threads) {
     return new DeviceOptions("cpu", "", threads, 0);
+  }
+
+  public DeviceOptions withName(String device) {
+    return new DeviceOptions(device, instructionSet, threads, memoryLimitBytes);
   }
 
   public DeviceOptions withInstructionSet(String name) {

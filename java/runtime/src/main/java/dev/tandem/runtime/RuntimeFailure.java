@@ -20,7 +20,8 @@ public final class RuntimeFailure extends RuntimeException {
     IO,
     UNSUPPORTED,
     INTERNAL,
-    INTERRUPTED;
+    INTERRUPTED,
+    DEVICE_LOST;
 
     private static final Status[] ALL = values();
 

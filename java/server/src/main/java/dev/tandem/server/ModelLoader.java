@@ -57,7 +57,9 @@ public final class ModelLoader implements BackendLoader {
   private EngineOptions engine(HostResources machine) {
     int threads = options.model().threads().orElseGet(machine::computeThreads);
     return new EngineOptions(
-        DeviceOptions.cpu(threads).withInstructionSet(instructionSet),
+        DeviceOptions.cpu(threads)
+            .withName(options.model().device())
+            .withInstructionSet(instructionSet),
         options.model().noRepack() ? WeightStore.Mode.MAPPED : WeightStore.Mode.TILES,
         OptionalInt.empty(),
         options.model().batchTokens(),
@@ -76,8 +78,9 @@ public final class ModelLoader implements BackendLoader {
         contextTokens,
         graph.hyperparameters().vocabulary(),
         !loaded.chatTemplate().isBaseModel(),
-        "cpu, %d thread%s, %s"
+        "%s, %d thread%s, %s"
             .formatted(
+                loaded.engine().device().name(),
                 loaded.engine().device().threads(),
                 loaded.engine().device().threads() == 1 ? "" : "s",
                 loaded.engine().device().instructionSet()),

@@ -43,7 +43,7 @@ public final class StepBlock implements AutoCloseable {
   public StepBlock(Device device, StepCapacity capacity) {
     this.capacity = capacity;
     at = StepLayout.of(capacity);
-    buffer = device.allocate(at.bytes());
+    buffer = device.allocateShared(at.bytes());
     memory = buffer.view();
   }
 

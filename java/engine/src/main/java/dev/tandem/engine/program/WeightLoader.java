@@ -37,7 +37,7 @@ public final class WeightLoader implements AutoCloseable {
       long bytes) {}
 
   private final DeviceBuffer memory;
-  private final long wordOffset;
+  private final DeviceBuffer count;
   private final List<Piece> pieces;
   private final WeightStore.Progress progress;
   private final List<Thread> threads = new ArrayList<>();
@@ -54,20 +54,20 @@ public final class WeightLoader implements AutoCloseable {
   /**
    * Begins to load.
    *
-   * @param wordOffset where in the memory programs find the number of stages that are loaded
+   * @param count where programs find the number of stages that are loaded, an int32
    * @param pieces by their stages, which count from 1
    * @param progress hears of every piece, from the loading threads, one at a time; of the last one
    *     before steps can use it
    */
   WeightLoader(
       DeviceBuffer memory,
-      long wordOffset,
+      DeviceBuffer count,
       List<Piece> pieces,
       int stages,
       int threadCount,
       WeightStore.Progress progress) {
     this.memory = memory;
-    this.wordOffset = wordOffset;
+    this.count = count;
     this.pieces = pieces;
     this.progress = progress;
     missing = new int[stages];
@@ -215,7 +215,7 @@ public final class WeightLoader implements AutoCloseable {
     while (loadedStages < missing.length && missing[loadedStages] == 0) {
       loadedStages++;
     }
-    memory.publish(wordOffset, loadedStages);
+    count.publish(0, loadedStages);
     if (loadedStages == missing.length) {
       ended = System.nanoTime();
       loaded = true;
@@ -226,7 +226,7 @@ public final class WeightLoader implements AutoCloseable {
   private synchronized void fail(Throwable cause) {
     if (failure.isEmpty()) {
       failure = Optional.of(cause);
-      memory.publish(wordOffset, FAILED);
+      count.publish(0, FAILED);
       notifyAll();
     }
   }

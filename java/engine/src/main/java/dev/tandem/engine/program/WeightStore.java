@@ -59,8 +59,8 @@ public final class WeightStore implements AutoCloseable {
 
   private static final long ALIGNMENT = 4096;
 
-  /** Where the arena has the count of the stages that are loaded, in a page of its own. */
-  private static final long WORD_OFFSET = 0;
+  /** Of what has the count of the stages that are loaded, which host and device share. */
+  private static final long COUNT_BYTES = ALIGNMENT;
 
   /**
    * What kernels need of an address, whatever the type; files have 32 unless they say otherwise.
@@ -74,8 +74,9 @@ public final class WeightStore implements AutoCloseable {
   private final List<WeightFile> parts = new ArrayList<>();
   private final Map<Integer, DeviceBuffer> windows = new LinkedHashMap<>();
   private Optional<DeviceBuffer> arena = Optional.empty();
+  private Optional<DeviceBuffer> count = Optional.empty();
   private Optional<WeightLoader> loader = Optional.empty();
-  private long arenaBytes = ALIGNMENT;
+  private long arenaBytes;
 
   /**
    * Decides where every weight of the graph goes; reads nothing yet.
@@ -114,7 +115,7 @@ public final class WeightStore implements AutoCloseable {
 
   /** Bytes of device memory that the weights take. */
   public long bytes() {
-    return arenaBytes;
+    return arenaBytes + COUNT_BYTES;
   }
 
   /**
@@ -127,6 +128,8 @@ public final class WeightStore implements AutoCloseable {
     }
     DeviceBuffer memory = device.allocate(arenaBytes);
     arena = Optional.of(memory);
+    DeviceBuffer loaded = device.allocateShared(COUNT_BYTES);
+    count = Optional.of(loaded);
     List<WeightLoader.Piece> pieces = new ArrayList<>();
     homes.values().stream()
         .sorted(Comparator.comparingInt(Home::stage))
@@ -149,8 +152,7 @@ public final class WeightStore implements AutoCloseable {
           }
         });
     loader =
-        Optional.of(
-            new WeightLoader(memory, WORD_OFFSET, pieces, stages, device.threads(), progress));
+        Optional.of(new WeightLoader(memory, loaded, pieces, stages, device.threads(), progress));
   }
 
   /** How loading goes on, once it has begun. */
@@ -169,7 +171,7 @@ public final class WeightStore implements AutoCloseable {
 
   /** Declares the int32 that counts the stages that are loaded, for programs to await. */
   ProgramWriter.Tensor declareLoaded(ProgramWriter program) {
-    return program.tensor(arena.orElseThrow(), WORD_OFFSET, ElementType.I32, Layout.PLAIN, 1, 1);
+    return program.tensor(count.orElseThrow(), 0, ElementType.I32, Layout.PLAIN, 1, 1);
   }
 
   /** The type in which a weight lies in memory. */
@@ -200,6 +202,7 @@ public final class WeightStore implements AutoCloseable {
   public void close() {
     loader.ifPresent(WeightLoader::close);
     arena.ifPresent(DeviceBuffer::close);
+    count.ifPresent(DeviceBuffer::close);
     windows.values().forEach(DeviceBuffer::close);
     parts.forEach(WeightFile::close);
   }

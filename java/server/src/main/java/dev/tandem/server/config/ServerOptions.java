@@ -19,6 +19,7 @@ public record ServerOptions(
    * @param kvMemory bytes of the KV cache; empty = what {@code parallel} requests need, within
    *     reason
    * @param batchTokens tokens that one step takes
+   * @param device where: {@code cpu}
    * @param threads that compute; empty = a thread per physical core
    * @param noRepack whether weights stay in the mapped file
    * @param fastF16 whether F16 weights become BF16
@@ -30,6 +31,7 @@ public record ServerOptions(
       int parallel,
       Optional<Long> kvMemory,
       int batchTokens,
+      String device,
       Optional<Integer> threads,
       boolean noRepack,
       boolean fastF16) {}
@@ -132,6 +134,7 @@ public record ServerOptions(
             parallel,
             configuration.get(Settings.KV_MEMORY),
             batch,
+            configuration.get(Settings.DEVICE),
             configuration.get(Settings.THREADS),
             configuration.get(Settings.NO_REPACK),
             configuration.get(Settings.FAST_F16)),

@@ -72,6 +72,15 @@ public final class Settings {
               "Tokens of all requests together that one step takes. Not fewer than --parallel.")
           .withShort("-b");
 
+  static final Setting<String> DEVICE =
+      Setting.of(
+          "device",
+          MODEL,
+          Type.text("NAME"),
+          "cpu",
+          "Where it runs: cpu, or emulated:0/host, a GPU that the host plays, with memory and copies"
+              + " of its own and the CPU's kernels (to try, not to be fast).");
+
   static final Setting<Optional<Integer>> THREADS =
       Setting.open(
               "threads",
@@ -291,6 +300,7 @@ public final class Settings {
           PARALLEL,
           KV_MEMORY,
           BATCH_TOKENS,
+          DEVICE,
           THREADS,
           NO_REPACK,
           FAST_F16,

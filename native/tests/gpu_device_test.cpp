@@ -1,0 +1,199 @@
+// A GPU as a device, on the emulated one: memory that the host does not see, transfers in pieces, limits, faults, and
+// programs that copy and compute on streams of their own.
+#include <cstdlib>
+#include <thread>
+
+#include "c_interface.h"
+#include "core/tiles.h"
+#include "temporary_file.h"
+#include "weights.h"
+
+namespace td::testing {
+namespace {
+
+constexpr const char* kDevice = "emulated:0/host";
+
+// What TANDEM_EMULATED says while a device is opened.
+class Settings {
+ public:
+  explicit Settings(const char* text) { setenv("TANDEM_EMULATED", text, 1); }
+  ~Settings() { unsetenv("TANDEM_EMULATED"); }
+};
+
+Device openEmulated(const char* settings = "", int64_t memoryLimit = 0) {
+  const Settings during(settings);
+  return Device(td_device_open(kDevice, "", 2, memoryLimit));
+}
+
+std::vector<uint8_t> randomBytes(Random& random, int64_t count) {
+  std::vector<uint8_t> bytes(static_cast<size_t>(count));
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.integer(0, 255));
+  return bytes;
+}
+
+std::vector<uint8_t> read(int64_t buffer, int64_t offset, int64_t count) {
+  std::vector<uint8_t> bytes(static_cast<size_t>(count), 0xcd);
+  ok(td_buffer_read(buffer, offset, bytes.data(), count));
+  return bytes;
+}
+
+TEST(GpuDevice, TheHostDoesNotSeeItsMemory) {
+  const Device device = openEmulated();
+  const BufferHandle own(td_buffer_create(device, 4096)), shared(td_buffer_create_shared(device, 4096));
+  EXPECT_EQ(0, td_buffer_address(own));
+  EXPECT_NE(0, ok(td_buffer_address(shared)));
+  EXPECT_TRUE(refused(td_buffer_publish(own, 0, 1), TD_INVALID_ARGUMENT, "share it with the host"));
+  EXPECT_EQ(std::vector<uint8_t>(4096, 0), read(own, 0, 4096));
+  EXPECT_EQ(std::vector<uint8_t>(4096, 0), read(shared, 0, 4096));
+  EXPECT_EQ(4096, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED)));
+}
+
+TEST(GpuDevice, WritesAndReadsPiecesOfAnySize) {
+  Random random(::testing::UnitTest::GetInstance()->current_test_info()->name());
+  const Device device = openEmulated();
+  constexpr int64_t kBytes = (int64_t{9} << 20) + 4321;
+  const BufferHandle buffer(td_buffer_create(device, kBytes));
+  std::vector<uint8_t> expected(kBytes, 0);
+  for (int i = 0; i < 20; ++i) {
+    const int64_t offset = random.between(0, kBytes);
+    const int64_t count = i == 0 ? 0 : random.between(0, kBytes - offset);
+    const std::vector<uint8_t> bytes = randomBytes(random, count);
+    ok(td_buffer_write(buffer, offset, bytes.data(), count));
+    std::copy(bytes.begin(), bytes.end(), expected.begin() + offset);
+    const int64_t from = random.between(0, kBytes);
+    const int64_t length = random.between(0, kBytes - from);
+    ASSERT_EQ(std::vector<uint8_t>(expected.begin() + from, expected.begin() + from + length), read(buffer, from, length));
+  }
+}
+
+TEST(GpuDevice, ManyThreadsTransferAtTheSameTime) {
+  const Device device = openEmulated();
+  constexpr int64_t kBytes = 5 << 20;
+  const BufferHandle buffer(td_buffer_create(device, 4 * kBytes));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&buffer, i] {
+      const std::vector<uint8_t> bytes(kBytes, static_cast<uint8_t>(i + 1));
+      ok(td_buffer_write(buffer, i * kBytes, bytes.data(), kBytes));
+      EXPECT_EQ(bytes, read(buffer, i * kBytes, kBytes));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(GpuDevice, ItsMemoryEndsAndOthersLiveOn) {
+  const Device device = openEmulated("memory=1048576"), limited = openEmulated("", 1000);
+  const BufferHandle most(td_buffer_create(device, 1000000));
+  EXPECT_TRUE(refused(td_buffer_create(device, 100000), TD_OUT_OF_MEMORY, "emulated:0"));
+  EXPECT_EQ(1000000, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED)));
+  EXPECT_TRUE(refused(td_buffer_create(limited, 1001), TD_OUT_OF_MEMORY, kDevice));
+  const BufferHandle little(td_buffer_create(limited, 1000));
+  EXPECT_EQ(std::vector<uint8_t>(16, 0), read(most, 5, 16));
+}
+
+TEST(GpuDevice, NamesThatAreNone) {
+  EXPECT_TRUE(refused(td_device_open("emulated:99/host", "", 1, 0), TD_UNSUPPORTED, "no device emulated:99"));
+  EXPECT_TRUE(refused(td_device_open("emulated:x/host", "", 1, 0), TD_UNSUPPORTED, "device emulated:x/host"));
+  EXPECT_TRUE(refused(td_device_open("emulated:0/fast", "", 1, 0), TD_UNSUPPORTED, "device emulated:0/fast"));
+  EXPECT_TRUE(refused(td_device_open("cuda:0", "", 1, 0), TD_UNSUPPORTED, "still to come"));
+  const Settings wrong("memory=5 colour=red");
+  EXPECT_TRUE(refused(td_device_open(kDevice, "", 1, 0), TD_UNSUPPORTED, "'colour=red' is no setting"));
+}
+
+TEST(GpuDevice, FaultsEndARunAndNotTheProcess) {
+  {
+    const Device device = openEmulated("fail-copy=3");
+    const BufferHandle buffer(td_buffer_create(device, 64));
+    const std::vector<uint8_t> bytes(64, 7);
+    ok(td_buffer_write(buffer, 0, bytes.data(), 64));
+    ok(td_buffer_write(buffer, 0, bytes.data(), 64));
+    EXPECT_LT(td_buffer_write(buffer, 0, bytes.data(), 64), 0);
+  }
+  {
+    const Device device = openEmulated("fail-allocation=2");
+    const BufferHandle first(td_buffer_create(device, 64));
+    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, kDevice));
+    const BufferHandle third(td_buffer_create(device, 64));
+  }
+  const Device lost = openEmulated("lose-at=4"), other = openEmulated();
+  const BufferHandle buffer(td_buffer_create(lost, 64));
+  const std::vector<uint8_t> bytes(64, 7);
+  int64_t result = 0;
+  for (int i = 0; i < 8 && result == 0; ++i) result = td_buffer_write(buffer, 0, bytes.data(), 64);
+  EXPECT_TRUE(refused(result, TD_DEVICE_LOST, kDevice));
+  EXPECT_TRUE(refused(td_buffer_create(lost, 64), TD_DEVICE_LOST, kDevice));
+  const BufferHandle elsewhere(td_buffer_create(other, 64));
+  ok(td_buffer_write(elsewhere, 0, bytes.data(), 64));
+  EXPECT_EQ(bytes, read(elsewhere, 0, 64));
+}
+
+// Two rows of x are added to two of y on the compute stream while a copy stream brings other rows to the device and takes
+// them away again.
+TEST(GpuDevice, StreamsCopyAndCompute) {
+  const Device device = openEmulated();
+  const Buffer<int32_t> count(device, {2});
+  const Buffer<float> host(device, {1, 2, 3, 4, 5, 6}), back(device, 6);
+  const BufferHandle own(td_buffer_create(device, 2 * 6 * 4));
+  const Program program(td_program_create(device));
+  ok(td_program_extent(program, tensorOf(program, count, 1)));
+  const int32_t source = tensorOf(program, host, 3), target = tensorOf(program, back, 3);
+  const int32_t x = ok(td_program_tensor(program, own, 0, TD_F32, TD_PLAIN, 2, 3));
+  const int32_t y = ok(td_program_tensor(program, own, 24, TD_F32, TD_PLAIN, 2, 3));
+  const int32_t copies = ok(td_program_stream(program, TD_STREAM_COPY));
+  const int32_t here = ok(td_program_event(program)), done = ok(td_program_event(program));
+  ok(td_program_on(program, copies));
+  ok(td_op_copy(program, source, x));
+  ok(td_op_signal(program, here));
+  ok(td_program_on(program, 0));
+  ok(td_op_wait(program, here));
+  ok(td_op_add(program, x, source, y));
+  ok(td_op_signal(program, done));
+  ok(td_program_on(program, copies));
+  ok(td_op_wait(program, done));
+  ok(td_op_copy(program, y, target));
+  ok(td_program_finish(program));
+  for (int run = 0; run < 50; ++run) {
+    for (int i = 0; i < 6; ++i) host[i] = static_cast<float>(run + i);
+    back.fill(-1);
+    ok(td_program_run(program, 0));
+    for (int i = 0; i < 6; ++i) ASSERT_EQ(2.0f * static_cast<float>(run + i), back[i]) << run << ' ' << i;
+  }
+  count[0] = 3;
+  EXPECT_TRUE(refused(td_program_run(program, 0), TD_INVALID_ARGUMENT, "extent is 3"));
+  count[0] = 0;
+  back.fill(-1);
+  ok(td_program_run(program, 0));
+  EXPECT_EQ(-1, back[0]);
+}
+
+TEST(GpuDevice, CountsLieWhereTheHostReads) {
+  const Device device = openEmulated();
+  const BufferHandle own(td_buffer_create(device, 64));
+  const Program program(td_program_create(device));
+  const int32_t count = ok(td_program_tensor(program, own, 0, TD_I32, TD_PLAIN, 1, 1));
+  EXPECT_TRUE(refused(td_program_extent(program, count), TD_INVALID_ARGUMENT, "what host and device share"));
+  EXPECT_TRUE(refused(td_op_await(program, count, 1), TD_INVALID_ARGUMENT, "what host and device share"));
+}
+
+TEST(GpuDevice, TensorsLieThereAsTheyDoOnTheCpu) {
+  Random random(::testing::UnitTest::GetInstance()->current_test_info()->name());
+  const Device cpu(td_device_open("cpu", "", 1, 0)), device = openEmulated();
+  for (const auto& [type, target, layout] :
+       {std::tuple{TD_Q4_0, TD_Q4_0, TD_TILES}, {TD_Q6_K, TD_Q6_K, TD_TILES}, {TD_Q8_0, TD_Q8_0, TD_PLAIN},
+        {TD_F16, TD_BF16, TD_TILES}, {TD_F16, TD_F32, TD_PLAIN}, {TD_BF16, TD_BF16, TD_TILES}}) {
+    const Format& format = formatOf(type);
+    const int64_t rows = random.between(1, 3000), columns = 256 * random.between(1, 9);
+    const int64_t bytes = matrixBytes(format, TD_PLAIN, rows, columns);
+    const TemporaryFile temporary(randomBytes(random, bytes + 96));
+    const FileHandle file(td_file_open(temporary.path()));
+    const int64_t size = ok(td_tensor_bytes(target, layout, rows, columns));
+    const BufferHandle expected(td_buffer_create(cpu, size + 256)), loaded(td_buffer_create(device, size + 256));
+    for (const int64_t buffer : {int64_t{expected}, int64_t{loaded}}) {
+      ok(td_tensor_load(file, 96, type, rows, columns, buffer, 128, target, layout));
+    }
+    ASSERT_EQ(read(expected, 0, size + 256), read(loaded, 0, size + 256)) << typeName(type) << ' ' << rows << ' ' << columns;
+  }
+}
+
+}  // namespace
+}  // namespace td::testing
