@@ -1,0 +1,67 @@
+// Views under nvcc: pointers, at no cost. See views.h.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cuda/device_error.h"
+#include "cuda/device_span.h"
+
+namespace td::cuda {
+
+template <class T>
+using Global = T*;
+template <class T>
+using Shared = T*;
+using StreamRef = cudaStream_t;
+
+template <class Wide, class T>
+__device__ __forceinline__ Wide loadAs(const T* view, ptrdiff_t i) {
+  return *reinterpret_cast<const Wide*>(view + i);
+}
+template <class Wide, class T>
+__device__ __forceinline__ void storeAs(T* view, ptrdiff_t i, Wide value) {
+  *reinterpret_cast<Wide*>(view + i) = value;
+}
+template <class T, class Member>
+__device__ __forceinline__ Member loadField(const T* view, ptrdiff_t i, Member T::* member) {
+  return view[i].*member;
+}
+
+template <class T>
+__device__ __forceinline__ T* dynamicShared(size_t offset, size_t) {
+  extern __shared__ __align__(16) unsigned char dynamicSharedMemory[];
+  return reinterpret_cast<T*>(dynamicSharedMemory + offset);
+}
+
+template <class T>
+T asArgument(const T& value) {
+  return value;
+}
+template <class T>
+T* asArgument(const DeviceSpan<T>& span) {
+  return span.count == 0 ? nullptr : reinterpret_cast<T*>(span.address);
+}
+template <class T>
+const T* asArgument(const ReadOnlySpan<T>& span) {
+  return span.count == 0 ? nullptr : reinterpret_cast<const T*>(span.address);
+}
+
+template <auto kernel, class... Arguments>
+DeviceError launch(dim3 grid, dim3 block, size_t dynamicShared, StreamRef stream, const Arguments&... arguments) {
+  if (dynamicShared > 48 << 10) {
+    const cudaError_t allowed =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(dynamicShared));
+    if (allowed != cudaSuccess) return {DeviceFault::invalidArgument, cudaGetErrorString(allowed)};
+  }
+  kernel<<<grid, block, dynamicShared, stream>>>(asArgument(arguments)...);
+  const cudaError_t error = cudaGetLastError();
+  return error == cudaSuccess ? DeviceError() : DeviceError(DeviceFault::kernelFailed, cudaGetErrorString(error));
+}
+
+}  // namespace td::cuda
+
+#define TD_SHARED(T, name, count) __shared__ __align__(16) T name[count]
