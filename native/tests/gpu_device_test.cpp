@@ -62,7 +62,8 @@ TEST(GpuDevice, WritesAndReadsPiecesOfAnySize) {
     std::copy(bytes.begin(), bytes.end(), expected.begin() + offset);
     const int64_t from = random.between(0, kBytes);
     const int64_t length = random.between(0, kBytes - from);
-    ASSERT_EQ(std::vector<uint8_t>(expected.begin() + from, expected.begin() + from + length), read(buffer, from, length));
+    ASSERT_EQ(std::vector<uint8_t>(expected.begin() + from, expected.begin() + from + length),
+              read(buffer, from, length));
   }
 }
 
@@ -127,11 +128,11 @@ TEST(GpuDevice, FaultsEndARunAndNotTheProcess) {
   EXPECT_EQ(bytes, read(elsewhere, 0, 64));
 }
 
-// Two rows of x are added to two of y on the compute stream while a copy stream brings other rows to the device and takes
-// them away again.
+// Two rows of x are added to two of y on the compute stream while a copy stream brings other rows to the device and
+// takes them away again.
 TEST(GpuDevice, StreamsCopyAndCompute) {
   const Device device = openEmulated();
-  const Buffer<int32_t> count(device, {2});
+  const Buffer<int32_t> count(device, std::vector<int32_t>{2});
   const Buffer<float> host(device, {1, 2, 3, 4, 5, 6}), back(device, 6);
   const BufferHandle own(td_buffer_create(device, 2 * 6 * 4));
   const Program program(td_program_create(device));
@@ -178,9 +179,12 @@ TEST(GpuDevice, CountsLieWhereTheHostReads) {
 TEST(GpuDevice, TensorsLieThereAsTheyDoOnTheCpu) {
   Random random(::testing::UnitTest::GetInstance()->current_test_info()->name());
   const Device cpu(td_device_open("cpu", "", 1, 0)), device = openEmulated();
-  for (const auto& [type, target, layout] :
-       {std::tuple{TD_Q4_0, TD_Q4_0, TD_TILES}, {TD_Q6_K, TD_Q6_K, TD_TILES}, {TD_Q8_0, TD_Q8_0, TD_PLAIN},
-        {TD_F16, TD_BF16, TD_TILES}, {TD_F16, TD_F32, TD_PLAIN}, {TD_BF16, TD_BF16, TD_TILES}}) {
+  for (const auto& [type, target, layout] : {std::tuple{TD_Q4_0, TD_Q4_0, TD_TILES},
+                                             {TD_Q6_K, TD_Q6_K, TD_TILES},
+                                             {TD_Q8_0, TD_Q8_0, TD_PLAIN},
+                                             {TD_F16, TD_BF16, TD_TILES},
+                                             {TD_F16, TD_F32, TD_PLAIN},
+                                             {TD_BF16, TD_BF16, TD_TILES}}) {
     const Format& format = formatOf(type);
     const int64_t rows = random.between(1, 3000), columns = 256 * random.between(1, 9);
     const int64_t bytes = matrixBytes(format, TD_PLAIN, rows, columns);
@@ -191,7 +195,8 @@ TEST(GpuDevice, TensorsLieThereAsTheyDoOnTheCpu) {
     for (const int64_t buffer : {int64_t{expected}, int64_t{loaded}}) {
       ok(td_tensor_load(file, 96, type, rows, columns, buffer, 128, target, layout));
     }
-    ASSERT_EQ(read(expected, 0, size + 256), read(loaded, 0, size + 256)) << typeName(type) << ' ' << rows << ' ' << columns;
+    ASSERT_EQ(read(expected, 0, size + 256), read(loaded, 0, size + 256))
+        << typeName(type) << ' ' << rows << ' ' << columns;
   }
 }
 

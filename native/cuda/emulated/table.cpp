@@ -93,14 +93,22 @@ bool read(std::string_view text, DeviceSettings& settings) {
     const char* const end = digits.data() + digits.size();
     const bool isNumber = std::from_chars(digits.data(), end, value).ptr == end && value >= 0 && !digits.empty();
     td::emulated::Faults& faults = settings.faults;
-    if (isNumber && name == "memory") settings.memoryLimit = value;
-    else if (isNumber && name == "checked") settings.checked = value != 0;
-    else if (isNumber && name == "link") faults.linkBytesPerSecond = static_cast<double>(value);
-    else if (isNumber && name == "latency") faults.linkLatency = std::chrono::nanoseconds(value);
-    else if (isNumber && name == "fail-allocation") faults.failAllocation = value;
-    else if (isNumber && name == "fail-copy") faults.failCopy = value;
-    else if (isNumber && name == "fail-launch") faults.failLaunchesFrom = value;
-    else if (isNumber && name == "lose-at") faults.loseAtOperation = value;
+    if (isNumber && name == "memory")
+      settings.memoryLimit = value;
+    else if (isNumber && name == "checked")
+      settings.checked = value != 0;
+    else if (isNumber && name == "link")
+      faults.linkBytesPerSecond = static_cast<double>(value);
+    else if (isNumber && name == "latency")
+      faults.linkLatency = std::chrono::nanoseconds(value);
+    else if (isNumber && name == "fail-allocation")
+      faults.failAllocation = value;
+    else if (isNumber && name == "fail-copy")
+      faults.failCopy = value;
+    else if (isNumber && name == "fail-launch")
+      faults.failLaunchesFrom = value;
+    else if (isNumber && name == "lose-at")
+      faults.loseAtOperation = value;
     else {
       failed(TD_GPU_NONE, "TANDEM_EMULATED: '" + std::string(word) +
                               "' is no setting; possible are memory=BYTES, checked=1, link=BYTES_PER_SECOND, "
@@ -118,8 +126,8 @@ td_gpu_status count(int32_t* devices) {
 
 td_gpu_status requireDevice(int32_t index) {
   if (index >= 0 && index < kMostDevices) return TD_GPU_OK;
-  return failed(TD_GPU_NONE, "there is no device emulated:" + std::to_string(index) + ": there are " +
-                                 std::to_string(kMostDevices));
+  return failed(TD_GPU_NONE,
+                "there is no device emulated:" + std::to_string(index) + ": there are " + std::to_string(kMostDevices));
 }
 
 td_gpu_status info(int32_t index, td_gpu_info* info) {

@@ -78,8 +78,8 @@ public final class Settings {
           MODEL,
           Type.text("NAME"),
           "cpu",
-          "Where it runs: cpu, or emulated:0/host, a GPU that the host plays, with memory and copies"
-              + " of its own and the CPU's kernels (to try, not to be fast).");
+          "Where it runs: cpu, or emulated:0/host, a GPU that the host plays, with memory and"
+              + " copies of its own and the CPU's kernels (to try, not to be fast).");
 
   static final Setting<Optional<Integer>> THREADS =
       Setting.open(
