@@ -57,13 +57,24 @@ class SharedMemory final : public Buffer {
   PinnedMemory memory_;
 };
 
+// What may be taken: as much as is asked for, if the device has that, or else all that it has.
+int64_t limitOf(const Gpu& gpu, int64_t wanted) {
+  int64_t free = 0;
+  gpu.check(gpu.table().free_bytes(gpu.handle(), &free));
+  if (wanted > free) {
+    fail(TD_OUT_OF_MEMORY, "%s has %s of memory free, and %s are to be used: choose a lower limit", gpu.name().c_str(),
+         bytesText(free).c_str(), bytesText(wanted).c_str());
+  }
+  return wanted > 0 ? wanted : free;
+}
+
 }  // namespace
 
 GpuDevice::GpuDevice(std::shared_ptr<Gpu> gpu, td_isa isa, int threads, int64_t memoryLimit)
     : gpu_(std::move(gpu)),
       kernels_(kernelsFor(isa)),
       pool_(threads),
-      account_(std::make_shared<MemoryAccount>(gpu_->name(), memoryLimit)),
+      account_(std::make_shared<MemoryAccount>(gpu_->name(), limitOf(*gpu_, memoryLimit))),
       transfers_(gpu_) {}
 
 int64_t GpuDevice::property(int32_t property) const {

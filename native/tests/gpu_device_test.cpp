@@ -85,7 +85,12 @@ TEST(GpuDevice, ManyThreadsTransferAtTheSameTime) {
 TEST(GpuDevice, ItsMemoryEndsAndOthersLiveOn) {
   const Device device = openEmulated("memory=1048576"), limited = openEmulated("", 1000);
   const BufferHandle most(td_buffer_create(device, 1000000));
-  EXPECT_TRUE(refused(td_buffer_create(device, 100000), TD_OUT_OF_MEMORY, "emulated:0"));
+  EXPECT_EQ(1048576, ok(td_device_property(device, TD_PROPERTY_MEMORY_LIMIT)));
+  EXPECT_TRUE(refused(td_buffer_create(device, 100000), TD_OUT_OF_MEMORY, kDevice));
+  {
+    const Settings small("memory=1048576");
+    EXPECT_TRUE(refused(td_device_open(kDevice, "", 1, 2 << 20), TD_OUT_OF_MEMORY, "1.00 MiB of memory free"));
+  }
   EXPECT_EQ(1000000, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED)));
   EXPECT_TRUE(refused(td_buffer_create(limited, 1001), TD_OUT_OF_MEMORY, kDevice));
   const BufferHandle little(td_buffer_create(limited, 1000));

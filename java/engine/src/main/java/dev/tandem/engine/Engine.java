@@ -100,7 +100,7 @@ public final class Engine implements AutoCloseable {
         new WeightStore(model.file(), graph, options.weights(), options.fastF16());
     Device device = Device.open(options.device());
     try {
-      MemoryNeed memory = memoryNeed(model, options, within(available, options), device, weights);
+      MemoryNeed memory = memoryNeed(model, options, within(available, device), device, weights);
       int blocks = Math.toIntExact(memory.kv() / ProgramCompiler.kvBlockBytes(graph));
       StepCapacity capacity = stepCapacity(options, blocks);
       ProgramCompiler compiler = new ProgramCompiler(device, graph, weights, capacity, blocks);
@@ -136,11 +136,11 @@ public final class Engine implements AutoCloseable {
   }
 
   /** What may be allocated: what the machine has left, within the device's own limit. */
-  private static OptionalLong within(OptionalLong available, EngineOptions options) {
-    long limit = options.device().memoryLimitBytes();
-    return limit == 0
+  private static OptionalLong within(OptionalLong available, Device device) {
+    OptionalLong limit = device.memoryLimit();
+    return limit.isEmpty()
         ? available
-        : OptionalLong.of(Math.min(limit, available.orElse(Long.MAX_VALUE)));
+        : OptionalLong.of(Math.min(limit.getAsLong(), available.orElse(Long.MAX_VALUE)));
   }
 
   private static StepCapacity stepCapacity(EngineOptions options, int blocks) {

@@ -1,6 +1,7 @@
 package dev.tandem.runtime;
 
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 
 /**
  * A device: memory with a hard limit, and programs that it runs. Nothing above this package asks
@@ -62,6 +63,12 @@ public final class Device implements AutoCloseable {
   /** The most bytes that buffers and programs took at any time. */
   public long memoryPeak() {
     return property(Native.TD_PROPERTY_MEMORY_PEAK);
+  }
+
+  /** The most bytes that buffers and programs may take; empty = whatever the machine has. */
+  public OptionalLong memoryLimit() {
+    long limit = property(Native.TD_PROPERTY_MEMORY_LIMIT);
+    return limit == 0 ? OptionalLong.empty() : OptionalLong.of(limit);
   }
 
   /**
