@@ -26,22 +26,26 @@ const char* verb(Access access) {
 class Check {
  public:
   Check(const Window& window, Access access)
-      : window_(window), access_(access), block_(current->block), now_(block_.stamp()) {}
+      : window_(window),
+        access_(access),
+        block_(current->block),
+        now_(block_.stamp()),
+        settled_(block_.launch().moment.settled) {}
 
   void operator()(Cell& cell, size_t offset) const {
     if (access_ == Access::read) {
       if (cell.reader == now_) return;
       needWritten(cell, offset);
-      needOrder(cell.written, cell.written != 0, "wrote", offset);
+      needOrder(cell.written, "wrote", offset);
       remember(cell);
       return;
     }
     if (access_ == Access::atomic) needWritten(cell, offset);
     if (!(access_ == Access::atomic && isAtomic(cell.written))) {
-      needOrder(cell.written, isWritten(cell), "wrote", offset);
+      needOrder(cell.written, "wrote", offset);
     }
     for (const Stamp reader : {cell.reader, cell.otherLane, cell.otherWarp}) {
-      needOrder(reader, reader != 0, "read", offset);
+      needOrder(reader, "read", offset);
     }
     for (const Claim& claim : window_.claims) {
       if (offset >= claim.from && offset < claim.to) {
@@ -62,14 +66,20 @@ class Check {
     if (!isWritten(cell)) fail("uninitialised", window_, indexAt(offset), access_, "");
   }
 
-  void needOrder(Stamp other, bool there, const char* did, size_t offset) const {
-    if (!there) return;
+  void needOrder(Stamp other, const char* did, size_t offset) const {
+    const uint64_t serial = serialIn(other);
+    if (serial < settled_) return;  // also of nobody
+    if (serial == block_.serial()) {
+      if (!block_.orderedInBlock(other)) failOrder(other, did, offset);
+    } else if (!window_.shared) {
+      const Moment& moment = block_.launch().moment;
+      if (moment.owns(serial) || !moment.follows(serial)) failOrder(other, did, offset);
+    }
+  }
+
+  [[noreturn]] void failOrder(Stamp other, const char* did, size_t offset) const {
     const uint64_t serial = serialIn(other);
     const Moment& moment = block_.launch().moment;
-    if (window_.shared && serial != block_.serial()) return;
-    if (serial == block_.serial() ? block_.orderedInBlock(other) : !moment.owns(serial) && moment.follows(serial)) {
-      return;
-    }
     const bool mixed = isAtomic(other) != (access_ == Access::atomic);
     std::string who = serial == block_.serial() ? block_.threadText(threadIn(other))
                       : moment.owns(serial)     ? "block " + std::to_string(serial - moment.first) + " of the same grid"
@@ -103,6 +113,7 @@ class Check {
   const Access access_;
   const Block& block_;
   const Stamp now_;
+  const uint64_t settled_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "cuda/emulated/crew.h"
 
 #include <algorithm>
+#include <new>
 #include <numeric>
 #include <random>
 
@@ -52,9 +53,14 @@ void Crew::work(Job& job, Block& block) {
   while (!job.stop.load(std::memory_order_relaxed)) {
     const uint64_t number = job.next.fetch_add(1, std::memory_order_relaxed);
     if (number >= blocks) break;
-    if (!begun) block.begin(job.launch);
-    begun = true;
-    std::string error = block.run(job.launch, job.order.empty() ? number : job.order[number]);
+    std::string error;
+    try {
+      if (!begun) block.begin(job.launch);
+      begun = true;
+      error = block.run(job.launch, job.order.empty() ? number : job.order[number]);
+    } catch (const std::bad_alloc&) {
+      error = job.launch.kernel + ": the host has no memory for the threads of a block";
+    }
     if (!error.empty() && !job.stop.exchange(true)) {
       const std::lock_guard lock(mutex_);
       job.error = std::move(error);

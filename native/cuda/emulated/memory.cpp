@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "core/status.h"
 
@@ -46,11 +47,14 @@ DeviceError Memory::allocate(int64_t bytes, DeviceAddress* address) {
     return {DeviceFault::outOfMemory, "emulated:" + std::to_string(index_) + " has no " + bytesText(bytes) +
                                           " left: " + bytesText(used_) + " of " + bytesText(limit_) + " are in use"};
   }
-  auto made = std::make_shared<Allocation>();
-  void* data = nullptr;
   // Not rounded up, so that the address sanitizer sees the first byte behind it.
   const auto size = static_cast<size_t>(std::max<int64_t>(bytes, 1));
-  if (posix_memalign(&data, kAlignment, size) != 0) {
+  auto made = std::make_shared<Allocation>();
+  void* data = nullptr;
+  try {
+    if (shadowed_) made->shadow = std::make_unique<Shadow>(size);
+    if (posix_memalign(&data, kAlignment, size) != 0) throw std::bad_alloc();
+  } catch (const std::bad_alloc&) {
     return {DeviceFault::outOfMemory, "emulated:" + std::to_string(index_) + ": the host has no " + bytesText(bytes) +
                                           " for the memory of this device"};
   }
@@ -58,7 +62,6 @@ DeviceError Memory::allocate(int64_t bytes, DeviceAddress* address) {
   made->data = static_cast<std::byte*>(data);
   made->bytes = size;
   made->address = next_;
-  if (shadowed_) made->shadow = std::make_unique<Shadow>(size);
   *address = next_;
   next_ += static_cast<DeviceAddress>(taken) + kAlignment;  // a gap, which belongs to nobody
   allocations_[made->address + size - 1] = std::move(made);

@@ -1,6 +1,11 @@
 #include "cuda/emulated/shadow.h"
 
 namespace td::emulated {
+namespace {
+
+constexpr size_t kManyClaims = 256;
+
+}  // namespace
 
 void Shadow::refine(Page& page, int shift) {
   auto finer = std::make_unique<Cell[]>(kPage >> shift);
@@ -31,12 +36,15 @@ void Shadow::write(size_t offset, size_t bytes, Stamp stamp) {
   }
 }
 
-void Shadow::claim(const Claim& claim) {
+void Shadow::claim(const Claim& claim, const Timeline& timeline) {
   for (Claim& earlier : claims_) {
     if (earlier.from == claim.from && earlier.to == claim.to && earlier.stream == claim.stream) {
       earlier.serial = claim.serial;  // a stream's operations follow one another
       return;
     }
+  }
+  if (claims_.size() >= kManyClaims) {
+    std::erase_if(claims_, [&](const Claim& old) { return timeline.isForgotten(old.serial); });
   }
   claims_.push_back(claim);
 }

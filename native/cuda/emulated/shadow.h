@@ -45,7 +45,7 @@ class Shadow {
   }
 
   // A kernel was given this part as read-only, or a copy reads it: nothing unordered may write to it.
-  void claim(const Claim& claim);
+  void claim(const Claim& claim, const Timeline& timeline);
   const std::vector<Claim>& claims() const { return claims_; }
 
   // All of it was written at once.

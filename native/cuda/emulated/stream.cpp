@@ -1,6 +1,7 @@
 #include "cuda/emulated/stream.h"
 
 #include <cstring>
+#include <exception>
 
 #include "cuda/emulated/device.h"
 
@@ -47,7 +48,7 @@ DeviceError Stream::put(std::string what, std::function<DeviceError()> perform,
   operation->what = std::move(what);
   operation->perform = std::move(perform);
   operation->drop = std::move(drop);
-  operation->host = device_.timeline_.ofHost();
+  operation->host = device_.timeline_.asked(number_);
   operation->asked.release();
   {
     const std::lock_guard lock(mutex_);
@@ -74,6 +75,7 @@ void Stream::work() {
       operation->asked.acquire();
       operation.reset();
     });
+    device_.timeline_.ended(number_);
     lock.lock();
     ++finished_;
     idle_.notify_all();
@@ -87,7 +89,11 @@ void Stream::carryOut(Operation& operation) {
   if (!error) {
     line_.happens([&] { operation.asked.acquire(); });
     underWay_ = &operation;
-    error = operation.perform();
+    try {
+      error = operation.perform();
+    } catch (const std::exception& exception) {  // such as that the host has no memory left
+      error = {DeviceFault::kernelFailed, operation.what + ": " + exception.what()};
+    }
     underWay_ = nullptr;
     line_.happens([&] { done_.release(); });
     if (!error) return;
@@ -109,6 +115,7 @@ void Stream::cancel() {
   const DeviceError error = droppedError();
   for (const auto& operation : dropped) {
     if (operation->drop) operation->drop(error);
+    device_.timeline_.ended(number_);
   }
   idle_.notify_all();
 }

@@ -37,7 +37,8 @@ class Stream {
 
   DeviceError launch(std::unique_ptr<QueuedLaunch> launch);
 
-  // Copies. Host memory that is not pinned is read before the call returns; written, the call returns when it is.
+  // Copies. Those from and to memory of the host that is not pinned are done with it when the call returns: up to a
+  // megabyte is put aside, others wait for the stream.
   DeviceError copyToDevice(DeviceAddress to, const void* from, int64_t bytes);
   DeviceError copyToHost(void* to, DeviceAddress from, int64_t bytes);
   DeviceError copyWithin(DeviceAddress to, DeviceAddress from, int64_t bytes);

@@ -50,7 +50,7 @@ std::string shadowCopy(const Place& to, const Place& from, size_t bytes, const M
   const Shadow* source = shadowOf(from);
   if (source != nullptr) {
     wrong = checkRead(*source, from.offset, bytes, moment, false, "the source");
-    from.allocation->shadow->claim({from.offset, from.offset + bytes, moment.stream, moment.first});
+    from.allocation->shadow->claim({from.offset, from.offset + bytes, moment.stream, moment.first}, *moment.timeline);
   }
   Shadow* target = shadowOf(to);
   if (!wrong.empty() || target == nullptr) return wrong;
@@ -123,11 +123,13 @@ DeviceError Stream::copyToDevice(DeviceAddress to, const void* from, int64_t byt
   copy.crossesLink = true;
   copy.data = copy.to.data();
   copy.source = static_cast<const std::byte*>(from);
-  if (copy.from.allocation == nullptr) {
+  const bool pinned = copy.from.allocation != nullptr, small = copy.bytes <= kPiece;
+  if (!pinned && small) {
     copy.staged = std::make_shared<std::vector<std::byte>>(copy.source, copy.source + bytes);
     copy.source = copy.staged->data();
   }
-  return putCopy(std::move(copy));
+  DeviceError error = putCopy(std::move(copy));
+  return error || pinned || small ? error : synchronize();
 }
 
 DeviceError Stream::copyToHost(void* to, DeviceAddress from, int64_t bytes) {

@@ -77,7 +77,7 @@ std::string checkArguments(QueuedLaunch& queued) {
     if (named->readOnly) {
       const std::string wrong = checkRead(shadow, offset, named->bytes, moment, true, name);
       if (!wrong.empty()) return wrong;
-      shadow.claim({offset, offset + named->bytes, moment.stream, moment.first});
+      shadow.claim({offset, offset + named->bytes, moment.stream, moment.first}, *moment.timeline);
     } else if (!named->constant) {
       named->window.claims = claimsAgainst(shadow, offset, named->bytes, moment);
     }

@@ -15,11 +15,12 @@ void Clock::join(const Clock& other) {
   for (size_t i = 0; i < other.counts_.size(); ++i) counts_[i] = std::max(counts_[i], other.counts_[i]);
 }
 
-bool Moment::follows(uint64_t serial) const {
-  if (timeline == nullptr || serial < settled) return true;
+bool Moment::followsLate(uint64_t serial) const {
+  if (timeline == nullptr) return true;
   const std::lock_guard lock(timeline->mutex_);
   const Timeline::Operation* operation = timeline->find(serial);
-  return operation == nullptr || operation->count <= timeline->streams_[static_cast<size_t>(stream)][operation->stream];
+  return operation == nullptr ||
+         operation->count <= timeline->streams_[static_cast<size_t>(stream)].clock[operation->stream];
 }
 
 std::string Moment::nameOf(uint64_t serial) const {
@@ -31,14 +32,24 @@ std::string Moment::nameOf(uint64_t serial) const {
 
 int Timeline::addStream() {
   const std::lock_guard lock(mutex_);
-  streams_.push_back(host_);
-  open_.push_back(true);
+  streams_.push_back({.clock = host_});
   return static_cast<int>(streams_.size()) - 1;
 }
 
 void Timeline::removeStream(int stream) {
   const std::lock_guard lock(mutex_);
-  open_[static_cast<size_t>(stream)] = false;
+  streams_[static_cast<size_t>(stream)].open = false;
+}
+
+Clock Timeline::asked(int stream) {
+  const std::lock_guard lock(mutex_);
+  ++streams_[static_cast<size_t>(stream)].waiting;
+  return host_;
+}
+
+void Timeline::ended(int stream) {
+  const std::lock_guard lock(mutex_);
+  --streams_[static_cast<size_t>(stream)].waiting;
 }
 
 Clock Timeline::ofHost() const {
@@ -48,7 +59,7 @@ Clock Timeline::ofHost() const {
 
 Moment Timeline::begin(int stream, const Clock& host, uint64_t blocks, const std::string& name) {
   const std::lock_guard lock(mutex_);
-  Clock& clock = streams_[static_cast<size_t>(stream)];
+  Clock& clock = streams_[static_cast<size_t>(stream)].clock;
   clock.join(host);
   if (operations_.size() > 1024) forgetSettled();
   Moment moment{this, stream, nextSerial_, nextSerial_ + blocks, nextSerial_};
@@ -66,7 +77,7 @@ Moment Timeline::begin(int stream, const Clock& host, uint64_t blocks, const std
 
 void Timeline::join(int stream, const Clock& clock) {
   const std::lock_guard lock(mutex_);
-  streams_[static_cast<size_t>(stream)].join(clock);
+  streams_[static_cast<size_t>(stream)].clock.join(clock);
 }
 
 void Timeline::joinHost(const Clock& clock) {
@@ -76,12 +87,12 @@ void Timeline::joinHost(const Clock& clock) {
 
 Clock Timeline::of(int stream) const {
   const std::lock_guard lock(mutex_);
-  return streams_[static_cast<size_t>(stream)];
+  return streams_[static_cast<size_t>(stream)].clock;
 }
 
 void Timeline::announce(int stream) {
   const std::lock_guard lock(mutex_);
-  host_.join(streams_[static_cast<size_t>(stream)]);
+  host_.join(streams_[static_cast<size_t>(stream)].clock);
 }
 
 const Timeline::Operation* Timeline::find(uint64_t serial) const {
@@ -90,14 +101,26 @@ const Timeline::Operation* Timeline::find(uint64_t serial) const {
   return found != operations_.end() && found->first <= serial ? &*found : nullptr;
 }
 
-// Whatever comes before the host and every stream comes before all that is to come.
+bool Timeline::isForgotten(uint64_t serial) const {
+  const std::lock_guard lock(mutex_);
+  return find(serial) == nullptr;
+}
+
+size_t Timeline::remembered() const {
+  const std::lock_guard lock(mutex_);
+  return operations_.size();
+}
+
+// Whatever comes before the host and every stream comes before all that is to come. A stream that has nothing to do
+// will follow what the host knows by then.
 void Timeline::forgetSettled() {
+  for (Line& line : streams_) {
+    if (line.waiting == 0) line.clock.join(host_);
+  }
   std::erase_if(operations_, [&](const Operation& operation) {
-    if (operation.count > host_[operation.stream]) return false;
-    for (size_t i = 0; i < streams_.size(); ++i) {
-      if (open_[i] && operation.count > streams_[i][operation.stream]) return false;
-    }
-    return true;
+    return operation.count <= host_[operation.stream] &&
+           std::all_of(streams_.begin(), streams_.end(),
+                       [&](const Line& line) { return !line.open || operation.count <= line.clock[operation.stream]; });
   });
 }
 

@@ -54,9 +54,12 @@ struct Moment {
 
   bool owns(uint64_t serial) const { return serial >= first && serial < end; }
   // Whether what an operation did comes before this one.
-  bool follows(uint64_t serial) const;
+  bool follows(uint64_t serial) const { return serial < settled || followsLate(serial); }
   // "kernel scale (stream 2)".
   std::string nameOf(uint64_t serial) const;
+
+ private:
+  bool followsLate(uint64_t serial) const;
 };
 
 class Timeline {
@@ -64,7 +67,10 @@ class Timeline {
   int addStream();
   void removeStream(int stream);
 
-  // What comes before an operation that the host asks for now.
+  // The host asks for an operation of a stream: what comes before it. Later it has ended, or was dropped.
+  Clock asked(int stream);
+  void ended(int stream);
+  // What the host knows to have happened.
   Clock ofHost() const;
   // An operation begins on its stream, in so many blocks.
   Moment begin(int stream, const Clock& host, uint64_t blocks, const std::string& name);
@@ -75,6 +81,10 @@ class Timeline {
   // A stream writes a word that the host, or another stream, may wait for. Who has seen it cannot be known: everything
   // that begins later is taken to come after.
   void announce(int stream);
+
+  // Whether an operation comes before all that is still to come.
+  bool isForgotten(uint64_t serial) const;
+  size_t remembered() const;
 
  private:
   friend struct Moment;
@@ -88,9 +98,14 @@ class Timeline {
   const Operation* find(uint64_t serial) const;
   void forgetSettled();
 
+  struct Line {
+    Clock clock;
+    uint64_t waiting = 0;  // operations
+    bool open = true;
+  };
+
   mutable std::mutex mutex_;
-  std::vector<Clock> streams_;
-  std::vector<bool> open_;
+  std::vector<Line> streams_;
   Clock host_;
   std::deque<Operation> operations_;  // by serial
   uint64_t nextSerial_ = 1;

@@ -79,6 +79,7 @@ struct Order {
   uint64_t seed;
 };
 inline std::vector<Order> orders() {
+  if (kThreadSanitizer) return {{ThreadOrder::ascending, 1}, {ThreadOrder::random, seed()}};  // it orders by itself
   return {{ThreadOrder::ascending, 1},
           {ThreadOrder::descending, 1},
           {ThreadOrder::random, seed()},

@@ -215,5 +215,48 @@ TEST_F(Streams, CopiesCarryWhatIsUninitialised) {
   EXPECT_TRUE(fails(first_.synchronize(), DeviceFault::kernelFailed, "uninitialised: read of global x[32] (of 64)"));
 }
 
+// A stream with nothing to do does not keep what has happened in others from being forgotten.
+TEST_F(Streams, WhatIsSettledIsForgotten) {
+  emulated::Timeline timeline;
+  const int busy = timeline.addStream(), idle = timeline.addStream();
+  size_t most = 0;
+  for (int i = 0; i < 20000; ++i) {
+    timeline.begin(busy, timeline.asked(busy), 3, "kernel");
+    timeline.ended(busy);
+    if (i % 10 == 0) timeline.joinHost(timeline.of(busy));
+    most = std::max(most, timeline.remembered());
+  }
+  EXPECT_LT(most, 2000u);
+  EXPECT_GT(timeline.remembered(), 0u);
+  // What was asked of a stream before the host knew of an operation is not ordered with it.
+  const emulated::Clock early = timeline.asked(idle);
+  const emulated::Moment last = timeline.begin(busy, timeline.asked(busy), 1, "last");
+  timeline.ended(busy);
+  timeline.joinHost(timeline.of(busy));
+  for (int i = 0; i < 3000; ++i) {
+    timeline.begin(busy, timeline.asked(busy), 1, "kernel");
+    timeline.ended(busy);
+    timeline.joinHost(timeline.of(busy));
+  }
+  EXPECT_FALSE(timeline.isForgotten(last.first));
+  EXPECT_FALSE(timeline.begin(idle, early, 1, "early").follows(last.first));
+  EXPECT_TRUE(timeline.begin(idle, timeline.asked(idle), 1, "late").follows(last.first));
+}
+
+// Many reads of different parts, of which all but the last are settled.
+TEST_F(Streams, ClaimsDoNotPileUp) {
+  DeviceArray<float> large(device_, first_, std::vector<float>(5000), "large");
+  for (int i = 0; i < 4000; ++i) {
+    ASSERT_TRUE(ok(first_.copyToHost(host_.data(), large.address() + static_cast<DeviceAddress>(4 * i), 4)));
+    if (i % 50 == 0) {
+      ASSERT_TRUE(ok(first_.synchronize()));
+    }
+  }
+  ASSERT_TRUE(ok(first_.copyToHost(host_.data(), large.address(), 8)));
+  letHappen(first_);
+  ASSERT_TRUE(ok(second_.fill(large.address(), 0, 4)));
+  EXPECT_TRUE(fails(second_.synchronize(), DeviceFault::copyFailed, "copy to host (stream 0) reads it"));
+}
+
 }  // namespace
 }  // namespace td::checked

@@ -1,0 +1,12 @@
+#include "cuda/kernels/launchers.h"
+
+namespace td::TD_VIEWS {
+
+const GpuKernels gpuKernels = {
+    .rmsNorm = rmsNorm,
+    .siluTimes = siluTimes,
+    .add = add,
+    .matVecQ80 = matVecQ80,
+};
+
+}  // namespace td::TD_VIEWS
