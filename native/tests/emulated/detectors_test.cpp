@@ -458,6 +458,13 @@ TEST_P(Detectors, MoreThanAnAllocation) {
   EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, " are more than the 128 that are left of its allocation"));
 }
 
+TEST_P(Detectors, MisalignedArgument) {
+  DeviceArray<float> zeros(device(), 64);
+  const DeviceError error =
+      launch<clean>(1, 64, 256, &stream(), DeviceSpan<const float>{zeros.address() + 2, 63, "x"}, zeros.span());
+  EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, "clean: x: misaligned, its address is not divisible by 4"));
+}
+
 // Bounds are the tensor's, not the allocation's.
 TEST_P(Detectors, TensorInsideAnAllocation) {
   DeviceArray<float> all(device(), stream(), std::vector<float>(256), "all"), out(device(), 64, "out");
