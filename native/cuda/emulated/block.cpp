@@ -95,6 +95,7 @@ void Block::begin(const Launch& launch) {
   for (unsigned i = 0; i < count_; ++i) threads_[i]->index = indexIn(launch.block, i);
   warps_.assign((count_ + kWarp - 1) / kWarp, {});
   warpOrder_.resize(warps_.size());
+  grid_.begin();
   shared_.begin(launch.dynamicShared, launch.moment.timeline != nullptr);
   words::blockDim = launch.block;
   words::gridDim = launch.grid;
@@ -120,6 +121,7 @@ void Block::prepare(uint64_t number) {
   serial_ = launch_->moment.first + number;
   error_.clear();
   shared_.beginBlock();
+  grid_.beginBlock();
   random_.seed(launch_->seed + number * 0x9e3779b97f4a7c15u);
   for (unsigned w = 0; w < warps_.size(); ++w) {
     Warp& warp = warps_[w];

@@ -342,6 +342,45 @@ __global__ void writesHalves(In, Out) {
   [[maybe_unused]] const unsigned four = loadAs<unsigned>(bytes, threadIdx.x / 4 * 4);
 }
 
+// The last block to finish sums what all have written.
+template <bool fences, bool counts>
+__global__ void lastBlockSums(In, Out out, Global<unsigned> finished) {
+  TD_SHARED(unsigned, before, 1);
+  if (threadIdx.x == 0) out[1 + blockIdx.x] = 1;
+  if (fences) __threadfence();
+  if (threadIdx.x == 0) before[0] = counts ? atomicAdd(&finished[0], 1u) : blockIdx.x;
+  __syncthreads();
+  if (before[0] + 1 < gridDim.x || threadIdx.x > 0) return;
+  float sum = 0;
+  for (unsigned i = 0; i < gridDim.x; ++i) sum += out[1 + i];
+  out[0] = sum;
+}
+
+TEST_P(Detectors, AnAtomicBehindAFenceOrdersBlocks) {
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  DeviceArray<float> zeros(device(), 64, "zeros"), out(device(), 64, "fresh");
+  for (int i = 0; i < 2; ++i) {
+    finished.write(stream(), {0});
+    ASSERT_TRUE(ok(launch<lastBlockSums<true, true>>(7, 64, 0, &stream(), zeros.input(), out.span(), finished.span())));
+    ASSERT_TRUE(ok(stream().synchronize()));
+    EXPECT_EQ(7, out.read(stream())[0]);
+  }
+}
+
+TEST_P(Detectors, AnAtomicWithoutAFenceOrdersNothing) {
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  DeviceArray<float> zeros(device(), 64, "zeros"), out(device(), 64, "fresh");
+  ASSERT_TRUE(ok(launch<lastBlockSums<false, true>>(7, 64, 0, &stream(), zeros.input(), out.span(), finished.span())));
+  EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, "race: read of global fresh["));
+}
+
+TEST_P(Detectors, AFenceWithoutAnAtomicOrdersNothing) {
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  DeviceArray<float> zeros(device(), 64, "zeros"), out(device(), stream(), std::vector<float>(64), "fresh");
+  ASSERT_TRUE(ok(launch<lastBlockSums<true, false>>(7, 64, 0, &stream(), zeros.input(), out.span(), finished.span())));
+  EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, "race: "));
+}
+
 TEST_P(Detectors, RaceOfReaderAndWriter) {
   const std::string message = messageOf<missesABarrier>();
   EXPECT_TRUE(begins(message, "race: "));
