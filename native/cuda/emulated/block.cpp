@@ -35,8 +35,7 @@ uint3 indexIn(dim3 size, uint64_t number) {
 
 }  // namespace
 
-// ---- Fibers
-// ----------------------------------------------------------------------------------------------------------
+// ---- Fibers ---------------------------------------------------------------------------------------------------------
 
 Thread::Thread(Block& block, unsigned number) : Fiber(&Block::main, number), block(block), number(number) {}
 
@@ -73,16 +72,16 @@ void Block::resume(Context& from, Thread& to) {
   switchContext(from, to);
 }
 
-// The host's thread may have changed since the fibers were made, so nothing here keeps addresses of what is its own.
+// This may be another host thread than the one that the fibers ran on: they have nothing of it in hand where they wait.
 Block::~Block() {
   const Unseen unseen;
   ending_ = true;
   enterFromHost(host_);
   for (const auto& thread : threads_) resume(host_, *thread);
+  current = nullptr;
 }
 
-// ---- Running
-// ---------------------------------------------------------------------------------------------------------
+// ---- Running --------------------------------------------------------------------------------------------------------
 
 void Block::begin(const Launch& launch) {
   const Unseen unseen;
@@ -220,8 +219,7 @@ void Block::cancel() {
   cancelling_ = false;
 }
 
-// ---- Barrier of the block
-// --------------------------------------------------------------------------------------------
+// ---- Barrier of the block -------------------------------------------------------------------------------------------
 
 int Block::barrier(BarrierKind kind, int value, Site site) {
   const Unseen unseen;
@@ -269,8 +267,7 @@ void Block::releaseBarrier() {
   arrange();
 }
 
-// ---- Messages
-// --------------------------------------------------------------------------------------------------------
+// ---- Messages -------------------------------------------------------------------------------------------------------
 
 std::string Block::place() const {
   return launch_->kernel + ", block " + text(index_) + ": ";

@@ -1,4 +1,8 @@
 // One kernel that is wrong on purpose for each thing that checked views find; and a right one that is left in peace.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "cuda/views.h"
 #include "emulated/device_fixture.h"
 
@@ -58,8 +62,7 @@ std::string orderOfTest(const ::testing::TestParamInfo<Order>& info) {
 
 INSTANTIATE_TEST_SUITE_P(InOrder, Detectors, ::testing::ValuesIn(orders()), orderOfTest);
 
-// ---- Nothing wrong
-// ---------------------------------------------------------------------------------------------------
+// ---- Nothing wrong --------------------------------------------------------------------------------------------------
 
 __global__ void clean(In zeros, Out out) {
   TD_SHARED(float, values, 64);
@@ -88,8 +91,7 @@ TEST_P(Detectors, ARightKernelIsLeftInPeace) {
   EXPECT_EQ("", messageOf<clean>(3));
 }
 
-// ---- Bounds and alignment
-// --------------------------------------------------------------------------------------------
+// ---- Bounds and alignment -------------------------------------------------------------------------------------------
 
 __global__ void readsBehind(In zeros, Out out) {
   out[threadIdx.x] = zeros[threadIdx.x + 1];
@@ -156,8 +158,7 @@ TEST_P(Detectors, MisalignedWrite) {
              "misaligned: write to global fresh[3] (of 64) by thread (3,0,0); it needs an address divisible by 8"));
 }
 
-// ---- Uninitialised
-// ---------------------------------------------------------------------------------------------------
+// ---- Uninitialised --------------------------------------------------------------------------------------------------
 
 __global__ void addsToFresh(In, Out out) {
   out[threadIdx.x] += 1;
@@ -194,8 +195,7 @@ TEST_P(Detectors, UninitialisedAtomic) {
   EXPECT_TRUE(begins(messageOf<countsFromNothing>(), "uninitialised: atomic access to shared count[0] (of 1)"));
 }
 
-// ---- Barriers and warps
-// ----------------------------------------------------------------------------------------------
+// ---- Barriers and warps ---------------------------------------------------------------------------------------------
 
 __global__ void returnsEarly(In, Out) {
   if (threadIdx.x >= 50) return;
@@ -260,8 +260,7 @@ TEST_P(Detectors, ShuffleFromALaneThatTakesNoPart) {
   EXPECT_NE(std::string::npos, message.find(" takes lane 16 in __shfl_xor_sync at detectors_test.cpp:")) << message;
 }
 
-// ---- Races
-// -----------------------------------------------------------------------------------------------------------
+// ---- Races ----------------------------------------------------------------------------------------------------------
 
 __global__ void missesABarrier(In, Out out) {
   TD_SHARED(float, values, 64);
@@ -423,8 +422,7 @@ TEST_P(Detectors, NeighboursInAWordAreNoRace) {
   EXPECT_EQ("", messageOf<writesHalves>());
 }
 
-// ---- Limits
-// ----------------------------------------------------------------------------------------------------------
+// ---- Limits ---------------------------------------------------------------------------------------------------------
 
 __global__ void declaresTooMuch(In, Out) {
   TD_SHARED(float, values, 13000);
@@ -464,8 +462,7 @@ TEST_P(Detectors, TooManyThreads) {
   EXPECT_TRUE(ok(stream().synchronize()));
 }
 
-// ---- Addresses
-// -------------------------------------------------------------------------------------------------------
+// ---- Addresses ------------------------------------------------------------------------------------------------------
 
 TEST_P(Detectors, HostPointer) {
   std::vector<float> host(64);
@@ -477,6 +474,20 @@ TEST_P(Detectors, HostPointer) {
            static_cast<unsigned long long>(address));
   EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, text));
   EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, text)) << "it stays";
+}
+
+// What was asked for before it happens all the same.
+TEST_P(Detectors, HostPointerBehindOtherWork) {
+  DeviceArray<float> zeros(device(), stream(), std::vector<float>(64), "zeros"), out(device(), 64, "out");
+  std::atomic<bool> called = false;
+  ASSERT_TRUE(ok(stream().call([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    called = true;
+  })));
+  EXPECT_TRUE(fails(launch<clean>(1, 64, 256, &stream(), DeviceSpan<const float>{64, 64, nullptr}, out.span()),
+                    DeviceFault::kernelFailed, "clean: argument 0: 0x40 is a host address"));
+  EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, "clean: argument 0: 0x40"));
+  EXPECT_TRUE(called);
 }
 
 TEST_P(Detectors, PinnedMemoryIsReached) {
