@@ -7,6 +7,10 @@ const GpuKernels gpuKernels = {
     .siluTimes = siluTimes,
     .add = add,
     .matVecQ80 = matVecQ80,
+    .ropeAngles = ropeAngles,
+    .rope = rope,
+    .storeKv = storeKv,
+    .ropeStoreKv = ropeStoreKv,
 };
 
 }  // namespace td::TD_VIEWS
