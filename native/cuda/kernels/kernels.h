@@ -120,6 +120,7 @@ struct GpuKernels {
   DeviceError (*rope)(void* stream, const RopeCall&);
   DeviceError (*storeKv)(void* stream, const StoreKvCall&);
   DeviceError (*ropeStoreKv)(void* stream, const RopeStoreKvCall&);
+  DeviceError (*attention)(void* stream, const AttentionCall&);
 };
 
 namespace raw {

@@ -14,5 +14,6 @@ DeviceError ropeAngles(void* stream, const RopeAnglesCall& call);
 DeviceError rope(void* stream, const RopeCall& call);
 DeviceError storeKv(void* stream, const StoreKvCall& call);
 DeviceError ropeStoreKv(void* stream, const RopeStoreKvCall& call);
+DeviceError attention(void* stream, const AttentionCall& call);
 
 }  // namespace td::TD_VIEWS

@@ -11,6 +11,7 @@ const GpuKernels gpuKernels = {
     .rope = rope,
     .storeKv = storeKv,
     .ropeStoreKv = ropeStoreKv,
+    .attention = attention,
 };
 
 }  // namespace td::TD_VIEWS
