@@ -136,7 +136,7 @@ __device__ __forceinline__ void scoresOf(Shared<const float> queries, Global<con
                                          int headSize, float2 (&scores)[rows]) {
 #pragma unroll
   for (int r = 0; r < rows; ++r) scores[r] = make_float2(0, 0);
-#pragma unroll(rows > 8 ? 2 : 4)
+#pragma unroll(rows > 8 ? 1 : 4)
   for (int d = 0; d < headSize; d += 4) {
     float2 key[4];
 #pragma unroll
@@ -361,7 +361,7 @@ __device__ __forceinline__ void attend(const Work& w, const Unit& unit, const At
 
 // Blocks of threads: tokens x KV heads and their parts x, if it splits, pieces.
 template <int groups, bool splits>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     attentionKernel(Global<const float> q, Global<const int> positions, Global<const int> tables,
                     Global<const int> blocks, Global<const uint16_t> pool, Global<float> results, Global<float> out,
                     AttentionShape shape) {

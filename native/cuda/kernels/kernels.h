@@ -111,6 +111,32 @@ inline int64_t attentionWorkFloats(int heads, int headSize, int64_t mostPosition
   return int64_t{heads} * ((mostPositions + TD_ATTENTION_PIECE - 1) / TD_ATTENTION_PIECE) * (headSize + 2);
 }
 
+// ---- Rows. An index out of range gives a row of NaN.
+
+// out[r] = table[ids[r]], decoded: [rows, columns] of a weight type, in a layout (core/tiles.h).
+struct EmbeddingCall {
+  ReadOnlySpan<unsigned char> table;
+  DeviceSpan<const int> ids;
+  DeviceSpan<float> out;  // [ids.count][columns]
+  int32_t type;           // td_type
+  td_layout layout;
+  int64_t rows, columns;
+};
+
+// out[r] = x[indices[r]].
+struct GatherCall {
+  DeviceSpan<const float> x;
+  DeviceSpan<const int> indices;
+  DeviceSpan<float> out;  // [indices.count][columns]
+  int64_t columns;
+};
+
+// out = x.
+struct CopyCall {
+  DeviceSpan<const unsigned char> x;
+  DeviceSpan<unsigned char> out;
+};
+
 struct GpuKernels {
   DeviceError (*rmsNorm)(void* stream, const RmsNormCall&);
   DeviceError (*siluTimes)(void* stream, const ElementwiseCall&);  // x / (1 + e^-x) * y
@@ -121,6 +147,9 @@ struct GpuKernels {
   DeviceError (*storeKv)(void* stream, const StoreKvCall&);
   DeviceError (*ropeStoreKv)(void* stream, const RopeStoreKvCall&);
   DeviceError (*attention)(void* stream, const AttentionCall&);
+  DeviceError (*embedding)(void* stream, const EmbeddingCall&);
+  DeviceError (*gatherRows)(void* stream, const GatherCall&);
+  DeviceError (*copyBytes)(void* stream, const CopyCall&);
 };
 
 namespace raw {

@@ -15,5 +15,8 @@ DeviceError rope(void* stream, const RopeCall& call);
 DeviceError storeKv(void* stream, const StoreKvCall& call);
 DeviceError ropeStoreKv(void* stream, const RopeStoreKvCall& call);
 DeviceError attention(void* stream, const AttentionCall& call);
+DeviceError embedding(void* stream, const EmbeddingCall& call);
+DeviceError gatherRows(void* stream, const GatherCall& call);
+DeviceError copyBytes(void* stream, const CopyCall& call);
 
 }  // namespace td::TD_VIEWS

@@ -12,6 +12,9 @@ const GpuKernels gpuKernels = {
     .storeKv = storeKv,
     .ropeStoreKv = ropeStoreKv,
     .attention = attention,
+    .embedding = embedding,
+    .gatherRows = gatherRows,
+    .copyBytes = copyBytes,
 };
 
 }  // namespace td::TD_VIEWS
