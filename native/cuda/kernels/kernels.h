@@ -7,6 +7,7 @@
 
 #include "cuda/device_error.h"
 #include "cuda/device_span.h"
+#include "tandem.h"
 
 namespace td {
 
@@ -38,11 +39,117 @@ struct MatVecCall {
   int64_t yStride;    // floats from token to token
 };
 
+// ---- Attention and what surrounds it. What indices lead out of range is never followed: nothing is stored for such a
+// token, and what is computed of it is NaN, which td_op_select finds.
+
+// angles[token] = cos and sin of positions[token] * frequencies[i], as pairs.
+struct RopeAnglesCall {
+  DeviceSpan<const int> positions;
+  ReadOnlySpan<double> frequencies;
+  DeviceSpan<float> angles;
+  int64_t tokens;
+};
+
+// Rotates the first 2 * pairs elements of every head of x [tokens][heads][headSize], in place.
+struct RopeCall {
+  DeviceSpan<float> x;
+  DeviceSpan<const float> angles;  // [tokens][pairs][2]
+  int64_t tokens;
+  int heads, headSize, pairs;
+  td_rope_layout layout;
+};
+
+// The tokens of a step as the paged cache sees them (core/kv_layout.h): token r has position positions[r] of the
+// sequence whose block table is blocks[tables[r]], blocks[tables[r] + 1], ...
+struct PagedTokens {
+  DeviceSpan<const int> positions, tables, blocks;
+  int64_t tokens;
+};
+
+// A layer of the cache. Attention may read what nobody has stored of a block of 16 positions that is in use, and makes
+// nothing of it: the pool is to be filled once, with anything.
+struct PagedLayer {
+  DeviceSpan<uint16_t> pool;
+  int64_t blockElements, layerElement;  // of a block of the pool, and the layer's place in it: divisible by 16
+  int kvHeads, headSize;
+};
+
+// k, v: [tokens][kvHeads][headSize], to the cache as f16.
+struct StoreKvCall {
+  DeviceSpan<const float> k, v;
+  PagedTokens tokens;
+  PagedLayer layer;
+};
+
+// rope() of q and k, and storeKv(), at once; k itself stays as it is.
+struct RopeStoreKvCall {
+  DeviceSpan<float> q;  // [tokens][heads][headSize]
+  DeviceSpan<const float> k, v, angles;
+  PagedTokens tokens;
+  PagedLayer layer;
+  int heads, pairs;
+  td_rope_layout layout;
+};
+
+// Causal attention: q, out: [tokens][heads][headSize]; head h reads KV head h / (heads / kvHeads). headSize: divisible
+// by 4, up to 256.
+struct AttentionCall {
+  DeviceSpan<const float> q;
+  DeviceSpan<float> out;
+  PagedTokens tokens;
+  PagedLayer layer;
+  int heads;
+  int64_t mostPositions;  // no token's position is so high
+  float scale;
+  // Room for results of pieces: as many times attentionWorkFloats() as tokens are to be computed at once where there
+  // are few of them. Without, whatever is long takes long; the result is the same.
+  DeviceSpan<float> work;
+};
+
+// For a token.
+inline int64_t attentionWorkFloats(int heads, int headSize, int64_t mostPositions) {
+  return int64_t{heads} * ((mostPositions + TD_ATTENTION_PIECE - 1) / TD_ATTENTION_PIECE) * (headSize + 2);
+}
+
+// ---- Rows. An index out of range gives a row of NaN.
+
+// out[r] = table[ids[r]], decoded: [rows, columns] of a weight type, in a layout (core/tiles.h).
+struct EmbeddingCall {
+  ReadOnlySpan<unsigned char> table;
+  DeviceSpan<const int> ids;
+  DeviceSpan<float> out;  // [ids.count][columns]
+  int32_t type;           // td_type
+  td_layout layout;
+  int64_t rows, columns;
+};
+
+// out[r] = x[indices[r]].
+struct GatherCall {
+  DeviceSpan<const float> x;
+  DeviceSpan<const int> indices;
+  DeviceSpan<float> out;  // [indices.count][columns]
+  int64_t columns;
+};
+
+// out = x.
+struct CopyCall {
+  DeviceSpan<const unsigned char> x;
+  DeviceSpan<unsigned char> out;
+};
+
 struct GpuKernels {
   DeviceError (*rmsNorm)(void* stream, const RmsNormCall&);
   DeviceError (*siluTimes)(void* stream, const ElementwiseCall&);  // x / (1 + e^-x) * y
   DeviceError (*add)(void* stream, const ElementwiseCall&);
   DeviceError (*matVecQ80)(void* stream, const MatVecCall&);
+  DeviceError (*ropeAngles)(void* stream, const RopeAnglesCall&);
+  DeviceError (*rope)(void* stream, const RopeCall&);
+  DeviceError (*storeKv)(void* stream, const StoreKvCall&);
+  DeviceError (*ropeStoreKv)(void* stream, const RopeStoreKvCall&);
+  DeviceError (*attention)(void* stream, const AttentionCall&);
+  DeviceError (*embedding)(void* stream, const EmbeddingCall&);
+  DeviceError (*gatherRows)(void* stream, const GatherCall&);
+  DeviceError (*copyBytes)(void* stream, const CopyCall&);
 };
 
 namespace raw {

@@ -10,5 +10,13 @@ DeviceError rmsNorm(void* stream, const RmsNormCall& call);
 DeviceError siluTimes(void* stream, const ElementwiseCall& call);
 DeviceError add(void* stream, const ElementwiseCall& call);
 DeviceError matVecQ80(void* stream, const MatVecCall& call);
+DeviceError ropeAngles(void* stream, const RopeAnglesCall& call);
+DeviceError rope(void* stream, const RopeCall& call);
+DeviceError storeKv(void* stream, const StoreKvCall& call);
+DeviceError ropeStoreKv(void* stream, const RopeStoreKvCall& call);
+DeviceError attention(void* stream, const AttentionCall& call);
+DeviceError embedding(void* stream, const EmbeddingCall& call);
+DeviceError gatherRows(void* stream, const GatherCall& call);
+DeviceError copyBytes(void* stream, const CopyCall& call);
 
 }  // namespace td::TD_VIEWS

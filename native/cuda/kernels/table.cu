@@ -7,6 +7,14 @@ const GpuKernels gpuKernels = {
     .siluTimes = siluTimes,
     .add = add,
     .matVecQ80 = matVecQ80,
+    .ropeAngles = ropeAngles,
+    .rope = rope,
+    .storeKv = storeKv,
+    .ropeStoreKv = ropeStoreKv,
+    .attention = attention,
+    .embedding = embedding,
+    .gatherRows = gatherRows,
+    .copyBytes = copyBytes,
 };
 
 }  // namespace td::TD_VIEWS
