@@ -35,8 +35,7 @@ uint3 indexIn(dim3 size, uint64_t number) {
 
 }  // namespace
 
-// ---- Fibers
-// ----------------------------------------------------------------------------------------------------------
+// ---- Fibers ---------------------------------------------------------------------------------------------------------
 
 Thread::Thread(Block& block, unsigned number) : Fiber(&Block::main, number), block(block), number(number) {}
 
@@ -73,16 +72,16 @@ void Block::resume(Context& from, Thread& to) {
   switchContext(from, to);
 }
 
-// The host's thread may have changed since the fibers were made, so nothing here keeps addresses of what is its own.
+// This may be another host thread than the one that the fibers ran on: they have nothing of it in hand where they wait.
 Block::~Block() {
   const Unseen unseen;
   ending_ = true;
   enterFromHost(host_);
   for (const auto& thread : threads_) resume(host_, *thread);
+  current = nullptr;
 }
 
-// ---- Running
-// ---------------------------------------------------------------------------------------------------------
+// ---- Running --------------------------------------------------------------------------------------------------------
 
 void Block::begin(const Launch& launch) {
   const Unseen unseen;
@@ -95,6 +94,7 @@ void Block::begin(const Launch& launch) {
   for (unsigned i = 0; i < count_; ++i) threads_[i]->index = indexIn(launch.block, i);
   warps_.assign((count_ + kWarp - 1) / kWarp, {});
   warpOrder_.resize(warps_.size());
+  grid_.begin();
   shared_.begin(launch.dynamicShared, launch.moment.timeline != nullptr);
   words::blockDim = launch.block;
   words::gridDim = launch.grid;
@@ -120,6 +120,7 @@ void Block::prepare(uint64_t number) {
   serial_ = launch_->moment.first + number;
   error_.clear();
   shared_.beginBlock();
+  grid_.beginBlock();
   random_.seed(launch_->seed + number * 0x9e3779b97f4a7c15u);
   for (unsigned w = 0; w < warps_.size(); ++w) {
     Warp& warp = warps_[w];
@@ -218,8 +219,7 @@ void Block::cancel() {
   cancelling_ = false;
 }
 
-// ---- Barrier of the block
-// --------------------------------------------------------------------------------------------
+// ---- Barrier of the block -------------------------------------------------------------------------------------------
 
 int Block::barrier(BarrierKind kind, int value, Site site) {
   const Unseen unseen;
@@ -267,8 +267,7 @@ void Block::releaseBarrier() {
   arrange();
 }
 
-// ---- Messages
-// --------------------------------------------------------------------------------------------------------
+// ---- Messages -------------------------------------------------------------------------------------------------------
 
 std::string Block::place() const {
   return launch_->kernel + ", block " + text(index_) + ": ";

@@ -13,6 +13,7 @@
 
 #include "cuda/emulated/async_copies.h"
 #include "cuda/emulated/fiber.h"
+#include "cuda/emulated/grid_order.h"
 #include "cuda/emulated/shared_memory.h"
 #include "cuda/emulated/timeline.h"
 #include "cuda/emulated/words.h"
@@ -101,6 +102,7 @@ class Block {
   uint64_t warpOperation(WarpOperation operation, uint32_t mask, uint64_t value, int argument, int width, Site site);
   const Launch& launch() const { return *launch_; }
   SharedMemory& shared() { return shared_; }
+  GridOrder& grid() { return grid_; }
   // Throws: "kernel, block (x,y,z): what".
   [[noreturn]] void fail(const std::string& what) const;
 
@@ -155,6 +157,7 @@ class Block {
   bool cancelling_ = false, ending_ = false;
   std::string error_;
   SharedMemory shared_;
+  GridOrder grid_;
   // Barriers take turns with two: a thread that is at the next one already must not hand what it did in between to one
   // that has yet to leave this one.
   Sync begin_, end_, barrier_[2];

@@ -73,7 +73,8 @@ class Check {
       if (!block_.orderedInBlock(other)) failOrder(other, did, offset);
     } else if (!window_.shared) {
       const Moment& moment = block_.launch().moment;
-      if (moment.owns(serial) || !moment.follows(serial)) failOrder(other, did, offset);
+      const bool ordered = moment.owns(serial) ? block_.grid().isBefore(serial) : moment.follows(serial);
+      if (!ordered) failOrder(other, did, offset);
     }
   }
 
@@ -111,7 +112,7 @@ class Check {
 
   const Window& window_;
   const Access access_;
-  const Block& block_;
+  Block& block_;
   const Stamp now_;
   const uint64_t settled_;
 };
@@ -137,9 +138,11 @@ void failNull(const char* what) {
 
 void checkShadow(const Window& window, int64_t index, size_t offset, size_t bytes, Access access) {
   const Unseen unseen;
+  const size_t from = window.shadowOffset + static_cast<size_t>(index) * window.elementBytes + offset;
+  Block& block = current->block;
+  if (access == Access::atomic && !window.shared) block.grid().meet(window.shadow, from, block.serial());
   const Check check(window, access);
-  window.shadow->each(window.shadowOffset + static_cast<size_t>(index) * window.elementBytes + offset, bytes,
-                      [&](Cell& cell, size_t offset) { check(cell, offset); });
+  window.shadow->each(from, bytes, [&](Cell& cell, size_t offset) { check(cell, offset); });
 }
 
 void forgetShadow(const Window& window, int64_t index, size_t bytes) {

@@ -26,6 +26,7 @@ struct EventRecord {
   void finish(DeviceError with);
 };
 
+// It may be recorded in any stream of one device, and must not outlive that.
 class Event {
  public:
   // Of the last record; an event that was never recorded has happened.

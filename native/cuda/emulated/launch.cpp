@@ -18,24 +18,28 @@ std::string kernelName(std::string_view function) {
   return std::string(function.substr(begin, end - begin));
 }
 
-const NamedMemory* QueuedLaunch::name(const Memory& from, DeviceAddress address, int64_t count, size_t elementBytes,
-                                      const char* name, int index, bool readOnly, bool constant) {
-  if (count == 0) return nullptr;
+const NamedMemory* QueuedLaunch::name(const Memory& from, const Named& what, int index) {
+  if (what.count == 0) return nullptr;
   auto named = std::make_unique<NamedMemory>();
-  const std::string text = name != nullptr ? name : "argument " + std::to_string(index);
-  const int64_t most = INT64_MAX / static_cast<int64_t>(elementBytes);
-  DeviceError wrong = count < 0 || count > most
-                          ? DeviceError(DeviceFault::invalidArgument, text + ": " + std::to_string(count) + " elements")
-                          : from.find(address, count * static_cast<int64_t>(elementBytes), text, &named->place);
-  if (wrong) {
-    if (!error) error = wrong;
+  const std::string text = what.name != nullptr ? what.name : "argument " + std::to_string(index);
+  const auto refuse = [&](DeviceError why) {
+    if (!error) error = std::move(why);
     return nullptr;
+  };
+  const auto elementBytes = static_cast<int64_t>(what.elementBytes);
+  if (what.count < 0 || what.count > INT64_MAX / elementBytes) {
+    return refuse({DeviceFault::invalidArgument, text + ": " + std::to_string(what.count) + " elements"});
   }
-  named->bytes = static_cast<size_t>(count) * elementBytes;
-  named->readOnly = readOnly;
-  named->constant = constant;
-  Shadow* shadow = readOnly ? nullptr : named->place.allocation->shadow.get();
-  named->window = {named->place.data(), count, elementBytes, shadow, named->place.offset, false, text, {}};
+  if (DeviceError wrong = from.find(what.address, what.count * elementBytes, text, &named->place)) return refuse(wrong);
+  if (what.address % what.alignment != 0) {
+    return refuse({DeviceFault::invalidArgument,
+                   text + ": misaligned, its address is not divisible by " + std::to_string(what.alignment)});
+  }
+  named->bytes = static_cast<size_t>(what.count) * what.elementBytes;
+  named->readOnly = what.readOnly;
+  named->constant = what.constant;
+  Shadow* shadow = what.readOnly ? nullptr : named->place.allocation->shadow.get();
+  named->window = {named->place.data(), what.count, what.elementBytes, shadow, named->place.offset, false, text, {}};
   memory.push_back(std::move(named));
   return memory.back().get();
 }

@@ -29,8 +29,15 @@ struct NamedMemory {
 class QueuedLaunch {
  public:
   virtual ~QueuedLaunch() = default;
-  const NamedMemory* name(const Memory& memory, DeviceAddress address, int64_t count, size_t elementBytes,
-                          const char* name, int index, bool readOnly, bool constant);
+  // What argument `index` names; null for no elements.
+  struct Named {
+    DeviceAddress address;
+    int64_t count;
+    size_t elementBytes, alignment;
+    const char* name;
+    bool readOnly, constant;
+  };
+  const NamedMemory* name(const Memory& from, const Named& named, int index);
 
   Launch launch;
   bool checked = false;
@@ -74,8 +81,15 @@ class BoundLaunch final : public QueuedLaunch {
     using Traits = SpanTraits<Argument>;
     if constexpr (Traits::isSpan) {
       using Element = typename Traits::Element;
-      const NamedMemory* named = name(memory, argument.address, argument.count, sizeof(Element), argument.name, index,
-                                      Traits::readOnly, std::is_const_v<Element>);
+      const NamedMemory* named = name(memory,
+                                      {.address = argument.address,
+                                       .count = argument.count,
+                                       .elementBytes = sizeof(Element),
+                                       .alignment = alignof(Element),
+                                       .name = argument.name,
+                                       .readOnly = Traits::readOnly,
+                                       .constant = std::is_const_v<Element>},
+                                      index);
       if (named == nullptr) return Parameter{};
       return Views::template global<Element>(named->window);
     } else {

@@ -29,8 +29,7 @@ void Stream::setOrder(ThreadOrder order, uint64_t seed) {
   seed_ = seed;
 }
 
-// ---- The queue
-// -------------------------------------------------------------------------------------------------------
+// ---- The queue ------------------------------------------------------------------------------------------------------
 
 DeviceError Stream::spoilt() const {
   if (DeviceError error = device_.error()) return error;
@@ -152,8 +151,7 @@ DeviceError Stream::query() {
   return {};
 }
 
-// ---- Events, words, calls
-// --------------------------------------------------------------------------------------------
+// ---- Events, words, calls -------------------------------------------------------------------------------------------
 
 DeviceError Stream::record(Event& event) {
   auto record = event.newRecord();

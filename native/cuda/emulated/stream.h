@@ -94,7 +94,7 @@ class Stream {
   struct Copy;
   DeviceError putCopy(Copy copy);
   DeviceError carryOut(const Copy& copy);
-  DeviceError crossLink(size_t bytes) const;
+  DeviceError crossLink(size_t bytes, bool first) const;
 
   Device& device_;
   const int number_;

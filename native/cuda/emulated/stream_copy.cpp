@@ -65,11 +65,12 @@ std::string shadowCopy(const Place& to, const Place& from, size_t bytes, const M
 
 }  // namespace
 
-// Waits as long as a slow link would take.
-DeviceError Stream::crossLink(size_t bytes) const {
+// Waits as long as a slow link takes for a piece.
+DeviceError Stream::crossLink(size_t bytes, bool first) const {
   const Faults& faults = device_.settings_.faults;
-  if (faults.linkBytesPerSecond <= 0) return {};
-  const auto time = std::chrono::duration<double>(static_cast<double>(bytes) / faults.linkBytesPerSecond);
+  std::chrono::duration<double> time(0);
+  if (first) time += faults.linkLatency;
+  if (faults.linkBytesPerSecond > 0) time += decltype(time)(static_cast<double>(bytes) / faults.linkBytesPerSecond);
   const auto end = std::chrono::steady_clock::now() + time;
   for (auto now = std::chrono::steady_clock::now(); now < end; now = std::chrono::steady_clock::now()) {
     if (DeviceError error = interrupted()) return error;
@@ -84,12 +85,11 @@ DeviceError Stream::carryOut(const Copy& copy) {
     return DeviceError(DeviceFault::copyFailed, copy.what + " of " + std::to_string(copy.bytes) + " bytes: " + what);
   };
   if (++device_.copies_ == faults.failCopy) return fail("copy " + std::to_string(faults.failCopy) + " is to fail");
-  if (copy.crossesLink) std::this_thread::sleep_for(faults.linkLatency);
   for (size_t at = 0; at < copy.bytes; at += kPiece) {
     if (DeviceError error = interrupted()) return error;
     const Copy piece = copy.part(at, std::min(kPiece, copy.bytes - at));
     if (piece.crossesLink) {
-      if (DeviceError error = crossLink(piece.bytes)) return error;
+      if (DeviceError error = crossLink(piece.bytes, at == 0)) return error;
     }
     if (released(piece.to) || released(piece.from)) return fail("its memory has been released");
     if (device_.settings_.checked) {

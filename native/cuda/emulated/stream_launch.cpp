@@ -41,10 +41,9 @@ DeviceError Stream::launch(std::unique_ptr<QueuedLaunch> queued) {
                                               " ones"};
   }
   if (queued->error) {  // a GPU would find out when the kernel runs, and the stream would be spoilt
-    DeviceError error(DeviceFault::kernelFailed, launch.kernel + ": " + queued->error.message());
-    const std::lock_guard lock(mutex_);
-    if (!error_) error_ = error;
-    return error;
+    const DeviceError error(DeviceFault::kernelFailed, launch.kernel + ": " + queued->error.message());
+    DeviceError refused = put(launch.kernel, [error] { return error; });
+    return refused ? refused : error;
   }
   const int64_t failFrom = device_.settings_.faults.failLaunchesFrom;
   if (++device_.launches_ == failFrom) {

@@ -22,14 +22,16 @@ inline int __syncthreads_or(int predicate, Site site = Site::here()) {
   return current->block.barrier(BarrierKind::any, predicate, site);
 }
 
-// Accesses are carried out in program order here: what fences are for cannot be seen (docs/emulator.md).
+// Accesses are carried out in the order of the program, so fences do nothing; but what one block tells another counts
+// only behind one.
 inline void __threadfence() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  current->block.grid().fence();
+}
+inline void __threadfence_system() {
+  __threadfence();
 }
 inline void __threadfence_block() {}
-inline void __threadfence_system() {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-}
 
 inline void __syncwarp(unsigned mask = ~0u, Site site = Site::here()) {
   current->block.warpOperation(WarpOperation::sync, mask, 0, 0, warpSize, site);

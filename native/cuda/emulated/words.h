@@ -40,8 +40,7 @@ TD_OF_THIS_THREAD dim3 blockDim;
 TD_OF_THIS_THREAD dim3 gridDim;
 constexpr int warpSize = 32;
 
-// ---- Vector types
-// ----------------------------------------------------------------------------------------------------
+// ---- Vector types ---------------------------------------------------------------------------------------------------
 
 struct alignas(4) char4 {
   signed char x, y, z, w;
@@ -93,8 +92,7 @@ inline float4 make_float4(float x, float y, float z, float w) {
   return {x, y, z, w};
 }
 
-// ---- Integers
-// --------------------------------------------------------------------------------------------------------
+// ---- Integers -------------------------------------------------------------------------------------------------------
 
 using std::max;
 using std::min;
@@ -158,9 +156,9 @@ inline unsigned __dp4a(unsigned a, unsigned b, unsigned sum) {
 }
 #endif
 
-// ---- Floats
-// ---------------------------------------------------------------------------------------------------------- Where a
-// GPU has a fast approximation, this is the function that it approximates.
+// ---- Floats ---------------------------------------------------------------------------------------------------------
+
+// Where a GPU has a fast approximation, this is the function that it approximates.
 
 using ::exp2f;
 using ::expf;

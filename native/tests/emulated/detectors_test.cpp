@@ -1,4 +1,8 @@
 // One kernel that is wrong on purpose for each thing that checked views find; and a right one that is left in peace.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "cuda/views.h"
 #include "emulated/device_fixture.h"
 
@@ -58,8 +62,7 @@ std::string orderOfTest(const ::testing::TestParamInfo<Order>& info) {
 
 INSTANTIATE_TEST_SUITE_P(InOrder, Detectors, ::testing::ValuesIn(orders()), orderOfTest);
 
-// ---- Nothing wrong
-// ---------------------------------------------------------------------------------------------------
+// ---- Nothing wrong --------------------------------------------------------------------------------------------------
 
 __global__ void clean(In zeros, Out out) {
   TD_SHARED(float, values, 64);
@@ -88,8 +91,7 @@ TEST_P(Detectors, ARightKernelIsLeftInPeace) {
   EXPECT_EQ("", messageOf<clean>(3));
 }
 
-// ---- Bounds and alignment
-// --------------------------------------------------------------------------------------------
+// ---- Bounds and alignment -------------------------------------------------------------------------------------------
 
 __global__ void readsBehind(In zeros, Out out) {
   out[threadIdx.x] = zeros[threadIdx.x + 1];
@@ -156,8 +158,7 @@ TEST_P(Detectors, MisalignedWrite) {
              "misaligned: write to global fresh[3] (of 64) by thread (3,0,0); it needs an address divisible by 8"));
 }
 
-// ---- Uninitialised
-// ---------------------------------------------------------------------------------------------------
+// ---- Uninitialised --------------------------------------------------------------------------------------------------
 
 __global__ void addsToFresh(In, Out out) {
   out[threadIdx.x] += 1;
@@ -194,8 +195,7 @@ TEST_P(Detectors, UninitialisedAtomic) {
   EXPECT_TRUE(begins(messageOf<countsFromNothing>(), "uninitialised: atomic access to shared count[0] (of 1)"));
 }
 
-// ---- Barriers and warps
-// ----------------------------------------------------------------------------------------------
+// ---- Barriers and warps ---------------------------------------------------------------------------------------------
 
 __global__ void returnsEarly(In, Out) {
   if (threadIdx.x >= 50) return;
@@ -260,8 +260,7 @@ TEST_P(Detectors, ShuffleFromALaneThatTakesNoPart) {
   EXPECT_NE(std::string::npos, message.find(" takes lane 16 in __shfl_xor_sync at detectors_test.cpp:")) << message;
 }
 
-// ---- Races
-// -----------------------------------------------------------------------------------------------------------
+// ---- Races ----------------------------------------------------------------------------------------------------------
 
 __global__ void missesABarrier(In, Out out) {
   TD_SHARED(float, values, 64);
@@ -342,6 +341,45 @@ __global__ void writesHalves(In, Out) {
   [[maybe_unused]] const unsigned four = loadAs<unsigned>(bytes, threadIdx.x / 4 * 4);
 }
 
+// The last block to finish sums what all have written.
+template <bool fences, bool counts>
+__global__ void lastBlockSums(In, Out out, Global<unsigned> finished) {
+  TD_SHARED(unsigned, before, 1);
+  if (threadIdx.x == 0) out[1 + blockIdx.x] = 1;
+  if (fences) __threadfence();
+  if (threadIdx.x == 0) before[0] = counts ? atomicAdd(&finished[0], 1u) : blockIdx.x;
+  __syncthreads();
+  if (before[0] + 1 < gridDim.x || threadIdx.x > 0) return;
+  float sum = 0;
+  for (unsigned i = 0; i < gridDim.x; ++i) sum += out[1 + i];
+  out[0] = sum;
+}
+
+TEST_P(Detectors, AnAtomicBehindAFenceOrdersBlocks) {
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  DeviceArray<float> zeros(device(), 64, "zeros"), out(device(), 64, "fresh");
+  for (int i = 0; i < 2; ++i) {
+    finished.write(stream(), {0});
+    ASSERT_TRUE(ok(launch<lastBlockSums<true, true>>(7, 64, 0, &stream(), zeros.input(), out.span(), finished.span())));
+    ASSERT_TRUE(ok(stream().synchronize()));
+    EXPECT_EQ(7, out.read(stream())[0]);
+  }
+}
+
+TEST_P(Detectors, AnAtomicWithoutAFenceOrdersNothing) {
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  DeviceArray<float> zeros(device(), 64, "zeros"), out(device(), 64, "fresh");
+  ASSERT_TRUE(ok(launch<lastBlockSums<false, true>>(7, 64, 0, &stream(), zeros.input(), out.span(), finished.span())));
+  EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, "race: read of global fresh["));
+}
+
+TEST_P(Detectors, AFenceWithoutAnAtomicOrdersNothing) {
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  DeviceArray<float> zeros(device(), 64, "zeros"), out(device(), stream(), std::vector<float>(64), "fresh");
+  ASSERT_TRUE(ok(launch<lastBlockSums<true, false>>(7, 64, 0, &stream(), zeros.input(), out.span(), finished.span())));
+  EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, "race: "));
+}
+
 TEST_P(Detectors, RaceOfReaderAndWriter) {
   const std::string message = messageOf<missesABarrier>();
   EXPECT_TRUE(begins(message, "race: "));
@@ -384,8 +422,7 @@ TEST_P(Detectors, NeighboursInAWordAreNoRace) {
   EXPECT_EQ("", messageOf<writesHalves>());
 }
 
-// ---- Limits
-// ----------------------------------------------------------------------------------------------------------
+// ---- Limits ---------------------------------------------------------------------------------------------------------
 
 __global__ void declaresTooMuch(In, Out) {
   TD_SHARED(float, values, 13000);
@@ -425,8 +462,7 @@ TEST_P(Detectors, TooManyThreads) {
   EXPECT_TRUE(ok(stream().synchronize()));
 }
 
-// ---- Addresses
-// -------------------------------------------------------------------------------------------------------
+// ---- Addresses ------------------------------------------------------------------------------------------------------
 
 TEST_P(Detectors, HostPointer) {
   std::vector<float> host(64);
@@ -438,6 +474,20 @@ TEST_P(Detectors, HostPointer) {
            static_cast<unsigned long long>(address));
   EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, text));
   EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, text)) << "it stays";
+}
+
+// What was asked for before it happens all the same.
+TEST_P(Detectors, HostPointerBehindOtherWork) {
+  DeviceArray<float> zeros(device(), stream(), std::vector<float>(64), "zeros"), out(device(), 64, "out");
+  std::atomic<bool> called = false;
+  ASSERT_TRUE(ok(stream().call([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    called = true;
+  })));
+  EXPECT_TRUE(fails(launch<clean>(1, 64, 256, &stream(), DeviceSpan<const float>{64, 64, nullptr}, out.span()),
+                    DeviceFault::kernelFailed, "clean: argument 0: 0x40 is a host address"));
+  EXPECT_TRUE(fails(stream().synchronize(), DeviceFault::kernelFailed, "clean: argument 0: 0x40"));
+  EXPECT_TRUE(called);
 }
 
 TEST_P(Detectors, PinnedMemoryIsReached) {
@@ -456,6 +506,13 @@ TEST_P(Detectors, MoreThanAnAllocation) {
       launch<clean>(1, 64, 256, &stream(), DeviceSpan<const float>{zeros.address() + 128, 33, nullptr}, zeros.span());
   EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, "clean: argument 0: 132 bytes from 0x"));
   EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, " are more than the 128 that are left of its allocation"));
+}
+
+TEST_P(Detectors, MisalignedArgument) {
+  DeviceArray<float> zeros(device(), 64);
+  const DeviceError error =
+      launch<clean>(1, 64, 256, &stream(), DeviceSpan<const float>{zeros.address() + 2, 63, "x"}, zeros.span());
+  EXPECT_TRUE(fails(error, DeviceFault::kernelFailed, "clean: x: misaligned, its address is not divisible by 4"));
 }
 
 // Bounds are the tensor's, not the allocation's.

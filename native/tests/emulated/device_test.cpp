@@ -52,8 +52,7 @@ void setWord(int32_t* word, int32_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-// ---- Memory
-// ----------------------------------------------------------------------------------------------------------
+// ---- Memory ---------------------------------------------------------------------------------------------------------
 
 TEST(EmulatedMemory, HasAHardLimit) {
   Device device({.memoryLimit = 4 * kMiB});
@@ -116,8 +115,7 @@ TEST(EmulatedMemory, PinnedMemoryOverlapsNone) {
   EXPECT_TRUE(fails(device.pin(nullptr, 10), DeviceFault::invalidArgument, ""));
 }
 
-// ---- Copies
-// ----------------------------------------------------------------------------------------------------------
+// ---- Copies ---------------------------------------------------------------------------------------------------------
 
 TEST(EmulatedCopies, GoEverywhere) {
   OpenDevice open({});
@@ -211,8 +209,7 @@ TEST(EmulatedLaunches, UseManyBlocksAndThreads) {
   }
 }
 
-// ---- Streams and events
-// ----------------------------------------------------------------------------------------------
+// ---- Streams and events ---------------------------------------------------------------------------------------------
 
 TEST(EmulatedStreams, KeepTheirOrderAndRunBesideOneAnother) {
   Device device({});
@@ -317,8 +314,7 @@ TEST(EmulatedEvents, HaveTimes) {
   EXPECT_LT(time, std::chrono::seconds(10));
 }
 
-// ---- Cancelling
-// ------------------------------------------------------------------------------------------------------
+// ---- Cancelling -----------------------------------------------------------------------------------------------------
 
 TEST(EmulatedCancel, DropsWhatHasNotBegun) {
   Device device({});
@@ -361,8 +357,7 @@ TEST(EmulatedCancel, HappensWhenAStreamIsClosed) {
   ASSERT_TRUE(ok(stream.awaitWord(word.address(), 2)));
 }
 
-// ---- Faults
-// ----------------------------------------------------------------------------------------------------------
+// ---- Faults ---------------------------------------------------------------------------------------------------------
 
 TEST(EmulatedFaults, AllocationFails) {
   Device device({.faults = {.failAllocation = 2}});

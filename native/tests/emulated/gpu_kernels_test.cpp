@@ -127,8 +127,7 @@ TEST_P(GpuKernelsTest, SiluTimesAndAdd) {
   }
 }
 
-// ---- Matrix times a few vectors
-// --------------------------------------------------------------------------------------
+// ---- Matrix times a few vectors -------------------------------------------------------------------------------------
 
 // Tokens as TD_ACT8, rows `padding` bytes apart.
 struct Tokens {

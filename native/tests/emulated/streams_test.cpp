@@ -138,8 +138,7 @@ TEST_F(Streams, ANewStreamFollowsWhatTheHostKnows) {
   EXPECT_TRUE(fails(tooEarly.synchronize(), DeviceFault::none, "")) << "it was asked for after the host knew";
 }
 
-// ---- Copies
-// ----------------------------------------------------------------------------------------------------------
+// ---- Copies ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Streams, CopyToWhatAKernelReads) {
   copyIn(first_);

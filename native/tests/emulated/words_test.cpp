@@ -42,8 +42,7 @@ class Words : public ::testing::Test {
   OpenDevice open_;
 };
 
-// ---- Indices
-// ---------------------------------------------------------------------------------------------------------
+// ---- Indices --------------------------------------------------------------------------------------------------------
 
 __global__ void indices(Global<int> out) {
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
@@ -59,8 +58,7 @@ TEST_F(Words, IndicesHaveThreeDimensions) {
   expectEach<indices, int>(70, 1, 70, [](int64_t i) { return i; }, 0);
 }
 
-// ---- Barriers and shared memory
-// --------------------------------------------------------------------------------------
+// ---- Barriers and shared memory -------------------------------------------------------------------------------------
 
 __global__ void reverse(Global<int> out, int rounds) {
   TD_SHARED(int, values, 300);
@@ -92,8 +90,7 @@ TEST_F(Words, BarriersCountAndVote) {
   expectEach<countedBarriers, int>(1, 70, 70, [](int64_t) { return 24 * 10000 + 1010; }, 0);
 }
 
-// ---- Warps
-// -----------------------------------------------------------------------------------------------------------
+// ---- Warps ----------------------------------------------------------------------------------------------------------
 
 template <int width>
 __global__ void shuffles(Global<int> out, int argument) {
@@ -200,8 +197,7 @@ TEST_F(Words, ActivemaskIsWhoeverIsConverged) {
   EXPECT_EQ(static_cast<int>(orders().size()) * 64, counter.read(stream())[0]);
 }
 
-// ---- Atomics
-// ---------------------------------------------------------------------------------------------------------
+// ---- Atomics --------------------------------------------------------------------------------------------------------
 
 __global__ void atomics(Global<int> out, Global<int> sums, Global<float> floats, Global<unsigned> words) {
   TD_SHARED(int, local, 2);
@@ -233,8 +229,7 @@ TEST_F(Words, AtomicsOnSharedAndGlobalMemory) {
   }
 }
 
-// ---- Arithmetic
-// ------------------------------------------------------------------------------------------------------
+// ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
 // Bytes one by one.
 template <class Byte, class Sum>
@@ -305,8 +300,7 @@ TEST_F(Words, SixteenBitFloatsRoundToNearestEven) {
   EXPECT_EQ(0x3f82, __bfloat16_as_ushort(__float2bfloat16_rn(1.01171875f)));
 }
 
-// ---- Wide accesses, members, optional arrays
-// -------------------------------------------------------------------------
+// ---- Wide accesses, members, optional arrays ------------------------------------------------------------------------
 
 struct Pair {
   float value;
@@ -342,8 +336,7 @@ TEST_F(Words, WideAccessesAndMembers) {
       0, in.input(), pairsIn.readOnly(), DeviceSpan<int>{});
 }
 
-// ---- Asynchronous copies
-// ---------------------------------------------------------------------------------------------
+// ---- Asynchronous copies --------------------------------------------------------------------------------------------
 
 // Rows of 64 elements come through two buffers in turn, the next one while the last is summed.
 __global__ void sumsOfRows(Global<int> out, Global<const int> x, int rows) {

@@ -4,12 +4,13 @@
 
 const DEEPEST = 6;
 
-const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)[^`]*$/;
+// No two neighbours that repeat may match the same character: the time for a long line would be more than linear.
+const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;
 const HEADING = /^ {0,3}(#{1,6})[ \t]+(.*)$/;
 const RULE = /^ {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^([ \t]*)([-*+]|\d{1,9}[.)])(?:[ \t]+|$)/;
-const TABLE_LINE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
+const TABLE_LINE = /^\|?[ \t]*:?-+:?(?:[ \t]*\|[ \t]*:?-+:?)*[ \t]*\|?$/; // without blanks around it
 
 /**
  * Makes `container` show `text`. Called again with more of the same text, it keeps the blocks that did not change, so
@@ -77,13 +78,13 @@ function startsBlock(lines, i) {
 }
 
 /** Up to the closing fence, or, while the answer is being written, to its end. */
-function code(lines, i, [opening, fence, language]) {
+function code(lines, i, [opening, fence, info]) {
   const closing = new RegExp(`^ {0,3}\\${fence[0]}{${fence.length},}[ \\t]*$`);
   const indent = opening.length - opening.trimStart().length;
   let end = i + 1;
   while (end < lines.length && !closing.test(lines[end])) end++;
   const content = lines.slice(i + 1, end).map((each) => each.slice(Math.min(indent, each.length - each.trimStart().length)));
-  return [Math.min(end + 1, lines.length), () => codeBlock(content.join('\n'), language)];
+  return [Math.min(end + 1, lines.length), () => codeBlock(content.join('\n'), info.trim().split(SPACE)[0])];
 }
 
 function codeBlock(text, language) {
@@ -148,7 +149,7 @@ const width = (text) => text.replace(/\t/g, '    ').length;
 const indentOf = (line) => width(/^[ \t]*/.exec(line)[0]);
 const outdent = (line, columns) => line.replace(/\t/g, '    ').slice(Math.min(columns, indentOf(line)));
 
-const isTable = (lines, i) => lines[i].includes('|') && i + 1 < lines.length && lines[i + 1].includes('-') && lines[i + 1].includes('|') && TABLE_LINE.test(lines[i + 1]);
+const isTable = (lines, i) => lines[i].includes('|') && i + 1 < lines.length && lines[i + 1].includes('-') && lines[i + 1].includes('|') && TABLE_LINE.test(lines[i + 1].trim());
 
 function cells(line) {
   const text = line.trim().replace(/^\|/, '').replace(/\|$/, '');
@@ -182,6 +183,7 @@ function table(lines, i) {
 
 const SPECIAL = /[\\`*_~[!\nh]/g;
 const URL_START = /https?:\/\/[^\s<>"'`]+/y;
+const AFTER_URL = '.,;:!?*_~)]';
 const SPACE = /\s/;
 const WORD = /[\p{L}\p{N}_]/u;
 
@@ -313,11 +315,14 @@ function closing(text, i) {
 function bareLink(text, i) {
   URL_START.lastIndex = i;
   const found = WORD.test(text[i - 1] ?? '') ? null : URL_START.exec(text);
-  const address = found?.[0].replace(/[.,;:!?*_~)\]]+$/, '');
-  const node = address && anchor(address);
-  if (!node) return { end: i + 1 };
+  if (found === null) return { end: i + 1 };
+  let length = found[0].length;
+  while (AFTER_URL.includes(found[0][length - 1])) length--;
+  const address = found[0].slice(0, length);
+  const node = anchor(address);
+  if (node === undefined) return { end: i + length };
   node.append(address);
-  return { end: i + address.length, node };
+  return { end: i + length, node };
 }
 
 function anchor(address) {

@@ -17,6 +17,7 @@ import com.openai.models.chat.completions.ChatCompletionChunk;
 import com.openai.models.chat.completions.ChatCompletionCreateParams;
 import com.openai.models.chat.completions.ChatCompletionStreamOptions;
 import com.openai.models.completions.Completion;
+import com.openai.models.completions.CompletionChoice;
 import com.openai.models.completions.CompletionCreateParams;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,6 +92,41 @@ final class OpenAiJavaTest {
     }
     assertEquals(text(whole), text.toString());
     assertEquals(Optional.of(12L), tokens);
+  }
+
+  /** A token may end in the middle of a character; each part of a stream is whole ones. */
+  @Test
+  void charactersOfSeveralTokensComeWhole() {
+    CompletionCreateParams params =
+        CompletionCreateParams.builder()
+            .model("any")
+            .prompt("\uD83E\uDD84 \uD83E\uDD84 \uD83E\uDD84 \uD83E\uDD84 \uD83E\uDD84 \uD83E\uDD84")
+            .temperature(0)
+            .maxTokens(24)
+            .logprobs(1)
+            .build();
+    Completion whole = client.completions().create(params);
+    StringBuilder text = new StringBuilder();
+    int tokens = 0;
+    int pieces = 0;
+    try (StreamResponse<Completion> stream = client.completions().createStreaming(params)) {
+      for (Completion part : (Iterable<Completion>) stream.stream()::iterator) {
+        text.append(part.choices().getFirst().text());
+        pieces += part.choices().getFirst().text().isEmpty() ? 0 : 1;
+        tokens += part.choices().getFirst().logprobs().map(OpenAiJavaTest::tokens).orElse(0);
+      }
+    }
+    assertEquals(whole.choices().getFirst().text(), text.toString());
+    assertEquals(24, tokens);
+    if (StoryServer.isChat()) {
+      assertTrue(pieces < tokens, pieces + " pieces of " + tokens + " tokens");
+      assertTrue(text.toString().contains("\uD83E\uDD84"), text.toString());
+      assertFalse(text.toString().contains("\uFFFD "), text.toString());
+    }
+  }
+
+  private static int tokens(CompletionChoice.Logprobs likely) {
+    return likely.tokens().map(List::size).orElse(0);
   }
 
   @Test

@@ -59,6 +59,11 @@ final class StoryServer implements AutoCloseable {
     return Files.exists(small) ? small : stories;
   }
 
+  /** Whether it is the chat model, which knows more than letters. */
+  static boolean isChat() {
+    return model().endsWith(Path.of(SMALL));
+  }
+
   int port() {
     return server.httpAddress().getPort();
   }

@@ -14,13 +14,13 @@ import dev.tandem.client.TandemException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -52,6 +52,10 @@ import picocli.CommandLine.Option;
 final class BenchServeCommand implements Callable<Integer> {
 
   private static final int MOST_CONCURRENT = 100_000;
+  private static final int MOST_REQUESTS = 10_000_000;
+  private static final int MOST_SECONDS = 1_000_000;
+  private static final int LONGEST_ERROR = 1000;
+  private static final Pattern ROOT = Pattern.compile("http://[^/?#@]+/?");
 
   private final Streams streams;
 
@@ -162,8 +166,8 @@ final class BenchServeCommand implements Callable<Integer> {
     }
     Workload workload = workload();
     int together = concurrency();
-    if (timeout < 1) {
-      throw Failure.value("--timeout", timeout, "at least 1 second");
+    if (timeout < 1 || timeout > MOST_SECONDS) {
+      throw Failure.value("--timeout", timeout, "from 1 to " + MOST_SECONDS + " seconds");
     }
     Map<String, LoadResult> results = new LinkedHashMap<>();
     try {
@@ -178,7 +182,7 @@ final class BenchServeCommand implements Callable<Integer> {
         results.put("binary", measure(rpc(connect.orElseThrow(), together), workload, together));
       }
     } catch (UncheckedIOException | TandemException e) {
-      throw new Failure(e.getMessage());
+      throw new Failure(Printable.line(String.valueOf(e.getMessage()), LONGEST_ERROR));
     }
     streams.print(json ? Json.text(document(results, together)) : text(results));
     return results.values().stream().allMatch(result -> result.errors().isEmpty()) ? 0 : 1;
@@ -200,40 +204,27 @@ final class BenchServeCommand implements Callable<Integer> {
   }
 
   private LoadTarget rpc(String address, int together) {
-    int colon = address.lastIndexOf(':');
-    if (colon < 1 || !address.substring(colon + 1).matches("\\d{1,5}")) {
-      throw Failure.value("--connect", address, "HOST:PORT");
-    }
-    int port = Integer.parseInt(address.substring(colon + 1));
-    return new RpcTarget(address.substring(0, colon), port, token(), together, patience());
+    ServerAddress server = ServerAddress.parse(address);
+    return new RpcTarget(
+        server.host(), server.port(), ServerToken.of(tokenFile), together, patience());
   }
 
   private LoadTarget http(URI server) {
-    if (!"http".equals(server.getScheme()) || server.getHost() == null) {
-      throw Failure.value("--url", server, "http://HOST:PORT");
+    if (!ROOT.matcher(server.toString()).matches()
+        || server.getHost() == null
+        || server.getPort() >= 1 << 16) {
+      throw Failure.value("--url", server, "http://HOST:PORT, without a path");
     }
-    return new SseTarget(server, token(), patience());
+    return new SseTarget(server, ServerToken.of(tokenFile), patience());
   }
 
   private Duration patience() {
     return Duration.ofSeconds(timeout);
   }
 
-  private Optional<String> token() {
-    if (tokenFile.isEmpty()) {
-      return Optional.ofNullable(System.getenv("TANDEM_TOKEN"));
-    }
-    try {
-      return Optional.of(Files.readString(tokenFile.get()).strip());
-    } catch (IOException e) {
-      throw Failure.of(tokenFile.get(), e);
-    }
-  }
-
   private Workload workload() {
-    if (requests < 1) {
-      throw Failure.value("--requests", requests, "at least 1");
-    }
+    requireCount("--requests", requests, 1);
+    requireCount("--warm-up", warmUp, 0);
     if (trace.isPresent() && rate.isPresent()) {
       throw Failure.usage("--trace has times of its own: leave out --rate");
     }
@@ -244,9 +235,9 @@ final class BenchServeCommand implements Callable<Integer> {
       try {
         return TraceFile.read(trace.get(), requests, speed);
       } catch (IOException e) {
-        throw e.getMessage() != null && e.getMessage().startsWith(trace.get().toString())
-            ? new Failure(e.getMessage())
-            : Failure.of(trace.get(), e);
+        throw Failure.of(trace.get(), e);
+      } catch (IllegalArgumentException e) {
+        throw new Failure(Printable.line(e.getMessage(), LONGEST_ERROR));
       }
     }
     Lengths prompt = lengths("-p", prompts);
@@ -258,6 +249,12 @@ final class BenchServeCommand implements Callable<Integer> {
       throw Failure.value("--rate", rate.get(), "more than 0 requests per second");
     }
     return Workload.poisson(requests, rate.get(), prompt, output, seed);
+  }
+
+  private static void requireCount(String option, int count, int least) {
+    if (count < least || count > MOST_REQUESTS) {
+      throw Failure.value(option, count, "from %d to %d".formatted(least, MOST_REQUESTS));
+    }
   }
 
   private static Lengths lengths(String option, String text) {

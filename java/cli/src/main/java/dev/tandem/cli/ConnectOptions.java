@@ -5,21 +5,12 @@ import dev.tandem.client.ClientTls;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
 
 /** Which server is to do it, instead of this process. */
 final class ConnectOptions {
-
-  /** Never an argument: those are for all users of a machine to see. */
-  private static final String TOKEN_VARIABLE = "TANDEM_TOKEN";
-
-  /** {@code host:port}, {@code [2001:db8::1]:port}. */
-  private static final Pattern ADDRESS =
-      Pattern.compile("(?:\\[([0-9a-fA-F:.]+)]|([^\\s:\\[\\]]+)):(\\d{1,5})");
 
   /** What a server was told when it was started. */
   private static final List<String> OF_THE_SERVER =
@@ -77,33 +68,14 @@ final class ConnectOptions {
 
   /** The server, and how to talk to it. */
   ClientOptions client(Streams streams) {
-    Matcher parts = ADDRESS.matcher(address.orElseThrow());
-    int port = parts.matches() ? Integer.parseInt(parts.group(3)) : 0;
-    if (port < 1 || port >= 1 << 16) {
-      throw Failure.value(
-          "--connect",
-          "'" + Printable.line(address.get(), 60) + "'",
-          "a host, a colon, and a port from 1 to 65535: localhost:8077");
-    }
-    String host = parts.group(1) == null ? parts.group(2) : parts.group(1);
+    ServerAddress server = ServerAddress.parse(address.orElseThrow());
     ClientOptions.Builder options =
-        ClientOptions.to(host, port).connections(1).clientName("tandem-generate");
-    token(streams).ifPresent(options::token);
+        ClientOptions.to(server.host(), server.port()).connections(1).clientName("tandem-generate");
+    ServerToken.of(tokenFile).ifPresent(options::token);
     if (tls || authorities.isPresent()) {
       authorities.ifPresent(file -> new TextInput(streams).bytes(authorities)); // as others' errors
       options.tls(new ClientTls(authorities));
     }
     return options.build();
-  }
-
-  private Optional<String> token(Streams streams) {
-    if (tokenFile.isEmpty()) {
-      return Optional.ofNullable(System.getenv(TOKEN_VARIABLE)).filter(token -> !token.isEmpty());
-    }
-    String token = new TextInput(streams).text(tokenFile).strip();
-    if (token.isEmpty() || token.lines().count() > 1) {
-      throw new Failure(tokenFile.get() + ": one line is wanted, with the token");
-    }
-    return Optional.of(token);
   }
 }

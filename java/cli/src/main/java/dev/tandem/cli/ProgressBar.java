@@ -10,7 +10,6 @@ final class ProgressBar implements AutoCloseable {
   private static final long PATIENCE_NANOS = 300_000_000;
   private static final long BETWEEN_NANOS = 100_000_000;
   private static final String CLEAR_REST = "\u001b[K";
-  private static final String CLEAR_LINE = "\r" + CLEAR_REST;
 
   private final Streams streams;
   private final String label;
@@ -69,14 +68,14 @@ final class ProgressBar implements AutoCloseable {
     visible = true;
     int filled = (int) (WIDTH * done / total);
     String bar = "#".repeat(filled) + "-".repeat(WIDTH - filled);
-    String line = "\r%s [%s] %3d %%".formatted(label, bar, 100 * done / total);
-    streams.err().print(note.isEmpty() ? line : line + "  " + note + CLEAR_REST);
+    String line = "%s [%s] %3d %%".formatted(label, bar, 100 * done / total);
+    streams.showBar(note.isEmpty() ? line : line + "  " + note + CLEAR_REST);
   }
 
   /** Takes the bar away; it comes back with the next update. */
   synchronized void hide() {
     if (visible) {
-      streams.err().print(CLEAR_LINE);
+      streams.clearBar();
       visible = false;
     }
   }

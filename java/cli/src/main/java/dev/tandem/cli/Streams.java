@@ -16,12 +16,16 @@ import java.util.Set;
 /**
  * Where a command reads and writes. Standard output carries results only: the model's text, a
  * table, a JSON document. All else goes to standard error. Text is UTF-8 whatever the locale.
- *
- * @param out unbuffered
- * @param err for people
- * @param terminals which of the three are terminals: only there are bars, colours and hints
  */
-record Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> terminals) {
+final class Streams {
+
+  private static final String CLEAR_LINE = "\r\u001b[K";
+
+  private final InputStream in;
+  private final OutputStream out;
+  private final PrintStream err;
+  private final Set<Kind> terminals;
+  private boolean barStands; // at the end of standard error; guarded by err
 
   /** The three standard streams, in the order of their descriptors. */
   enum Kind {
@@ -37,6 +41,30 @@ record Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> term
     ClosedException(IOException cause) {
       super(cause);
     }
+  }
+
+  /**
+   * @param out unbuffered
+   * @param err for people
+   * @param terminals which of the three are terminals: only there are bars, colours and hints
+   */
+  Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> terminals) {
+    this.in = in;
+    this.out = out;
+    this.err = err;
+    this.terminals = Set.copyOf(terminals);
+  }
+
+  InputStream in() {
+    return in;
+  }
+
+  OutputStream out() {
+    return out;
+  }
+
+  PrintStream err() {
+    return err;
   }
 
   /** Those of this process. */
@@ -88,9 +116,30 @@ record Streams(InputStream in, OutputStream out, PrintStream err, Set<Kind> term
     }
   }
 
-  /** Writes a line to standard error. */
+  /** Writes a line to standard error, in place of a bar that stands there. */
   void note(String line) {
-    err.println(line);
+    synchronized (err) {
+      clearBar();
+      err.println(line);
+    }
+  }
+
+  /** Puts a bar on the last line of standard error, in place of one that stands there. */
+  void showBar(String bar) {
+    synchronized (err) {
+      err.print("\r" + bar);
+      barStands = true;
+    }
+  }
+
+  /** Takes away the bar that stands there, if any. */
+  void clearBar() {
+    synchronized (err) {
+      if (barStands) {
+        err.print(CLEAR_LINE);
+        barStands = false;
+      }
+    }
   }
 
   private static Set<Kind> terminalsOfProcess() {

@@ -55,20 +55,39 @@ final class BenchServeTest {
       value = {
         "''|name one server",
         "--instant --url http://localhost:1|name one server",
-        "--connect localhost|HOST:PORT",
+        "--connect localhost|a host, a colon, and a port",
+        "--connect localhost:65536|from 1 to 65535",
         "--url https://localhost:1|http://HOST:PORT",
+        "--url http://localhost:65536|http://HOST:PORT",
+        "--url http://localhost:1/v1|without a path",
+        "--url http://user:secret@localhost:1|http://HOST:PORT",
         "--instant -c 0|-c 0",
         "--instant -n 0|-n",
         "--instant --rate 0|--rate 0",
         "--instant --rate 1 --trace x|--trace",
         "--instant --requests 0|--requests 0",
-        "--instant --timeout 0|--timeout 0"
+        "--instant --requests 10000001|from 1 to 10000000",
+        "--instant --warm-up -1|--warm-up -1",
+        "--instant --warm-up 10000001|from 0 to 10000000",
+        "--instant --timeout 0|--timeout 0",
+        "--instant --timeout 1000001|from 1 to 1000000 seconds"
       })
   void wrongUsageIsNamed(String arguments, String words) {
     String[] all = ("bench serve " + arguments).strip().split(" ");
     Tandem.Result run = Tandem.run(all);
     assertEquals(2, run.code(), run.err());
     assertTrue(run.err().contains(words), run.err());
+  }
+
+  @Test
+  void aTraceThatCannotBeReadIsNamedWithItsReason() throws IOException {
+    Path missing = folder.resolve("missing.csv");
+    Tandem.Result run = Tandem.run("bench", "serve", "--instant", "--trace", missing.toString());
+    assertEquals("tandem: " + missing + ": no such file\n", run.err());
+    Path bad = Files.writeString(folder.resolve("bad.csv"), "\u001b[31mred,b\n");
+    run = Tandem.run("bench", "serve", "--instant", "--trace", bad.toString());
+    assertTrue(run.err().startsWith("tandem: " + bad + ", line 1: no column"), run.err());
+    assertTrue(run.err().indexOf('\u001b') < 0, "a file cannot command the terminal");
   }
 
   @Test

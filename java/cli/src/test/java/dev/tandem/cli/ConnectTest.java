@@ -252,19 +252,14 @@ class ConnectTest {
   void loadsNoLibraryAndNoEngine() throws Exception {
     String[] words = remote("Once upon a time", "-n", "20", "--temp", "0", "--stats");
     Path classes = folder.resolve("classes.log");
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(
-        List.of(
-            "-Xlog:class+load:file=" + classes,
-            "-Xshare:off",
-            "-Dslf4j.provider=org.slf4j.helpers.NOP_FallbackServiceProvider",
-            "-Dslf4j.internal.verbosity=WARN",
-            "-cp",
-            System.getProperty("java.class.path"),
-            "dev.tandem.cli.Main"));
-    command.addAll(List.of(words));
-    ProcessBuilder builder = new ProcessBuilder(command);
+    ProcessBuilder builder =
+        Tandem.process(
+            List.of(
+                "-Xlog:class+load:file=" + classes,
+                "-Xshare:off",
+                "-Dslf4j.provider=org.slf4j.helpers.NOP_FallbackServiceProvider",
+                "-Dslf4j.internal.verbosity=WARN"),
+            words);
     Map<String, String> environment = builder.environment();
     Path noFolder = Files.writeString(folder.resolve("no-folder"), "");
     environment.put("XDG_CACHE_HOME", noFolder.toString());

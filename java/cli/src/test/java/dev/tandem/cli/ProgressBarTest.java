@@ -57,6 +57,21 @@ class ProgressBarTest {
   }
 
   @Test
+  void whatIsSaidMeanwhileTakesTheBarsPlace() {
+    Streams streams = streams(Set.of(Streams.Kind.ERR));
+    try (ProgressBar bar = new ProgressBar(streams, "working")) {
+      bar.show(1, 2);
+      String before = written();
+      streams.note("a line");
+      assertEquals(before + "\r\u001b[Ka line\n", written());
+      streams.note("another");
+      assertTrue(written().endsWith("a line\nanother\n"), written());
+      bar.show(2, 2);
+    }
+    assertTrue(written().endsWith("100 %\r\u001b[K"), written());
+  }
+
+  @Test
   void noteStandsBehindTheBar() {
     try (ProgressBar bar = new ProgressBar(streams(Set.of(Streams.Kind.ERR)), "working")) {
       bar.note("half of it");

@@ -11,6 +11,9 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /** Runs commands in this process, as typed after {@code tandem}. */
@@ -64,6 +67,16 @@ final class Tandem {
     int code = Main.run(new Streams(in, out, errors, terminals), words);
     byte[] bytes = out instanceof ByteArrayOutputStream array ? array.toByteArray() : new byte[0];
     return new Result(code, bytes, err.toString(StandardCharsets.UTF_8));
+  }
+
+  /** A command in a process of its own, not yet started. */
+  static ProcessBuilder process(List<String> jvmOptions, String... words) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(jvmOptions);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.tandem.cli.Main"));
+    command.addAll(List.of(words));
+    return new ProcessBuilder(command);
   }
 
   /** Runs a command that must succeed. */

@@ -141,9 +141,13 @@ abstract class Call {
   }
 
   private TandemException noAnswer() {
+    boolean unread = connection.filter(Connection::isPaused).isPresent();
     return TandemException.passing(
         ErrorCode.DEADLINE_EXCEEDED,
-        "%s does not answer: nothing for %d ms"
+        (unread
+                ? "no answer from %s is read for %d ms: the consumer of another generation on the"
+                    + " same connection does not keep up"
+                : "%s does not answer: nothing for %d ms")
             .formatted(options.address(), options.answerTimeout().toMillis()));
   }
 

@@ -200,7 +200,7 @@ public final class ClientOptions {
       return this;
     }
 
-    /** The longest message that the server may send (16 MiB). */
+    /** The longest message in either direction (16 MiB); the server may take less. */
     public Builder maxFrameBytes(int value) {
       require(value > 0, "maxFrameBytes", value, "at least 1");
       maxFrameBytes = value;

@@ -5,7 +5,10 @@ import dev.tandem.protocol.v1.Started;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 
-/** Collects a generation into a {@link Completion}. To cancel the future cancels it. */
+/**
+ * Collects a generation into a {@link Completion}. To cancel the future, or to complete it
+ * otherwise, cancels it.
+ */
 final class Collecting implements Flow.Subscriber<TokenEvent> {
 
   private final CompletableFuture<Completion> done = new CompletableFuture<>();
@@ -19,11 +22,7 @@ final class Collecting implements Flow.Subscriber<TokenEvent> {
 
   @Override
   public void onSubscribe(Flow.Subscription subscription) {
-    done.whenComplete((completion, failure) -> {
-      if (done.isCancelled()) {
-        subscription.cancel();
-      }
-    });
+    done.whenComplete((completion, failure) -> subscription.cancel()); // by whomever
     subscription.request(Long.MAX_VALUE);
   }
 

@@ -1,6 +1,7 @@
 package dev.tandem.client;
 
 import dev.tandem.protocol.MalformedFrameException;
+import dev.tandem.protocol.MessageTooLongException;
 import dev.tandem.protocol.v1.CancelRequest;
 import dev.tandem.protocol.v1.ClientMessage;
 import dev.tandem.protocol.v1.ErrorCode;
@@ -89,7 +90,9 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
     channel
         .writeAndFlush(message)
         .addListener(written -> {
-          if (!written.isSuccess()) {
+          if (written.cause() instanceof MessageTooLongException e) {
+            call.fail(TandemException.lasting(ErrorCode.INVALID_ARGUMENT, e.getMessage()));
+          } else if (!written.isSuccess()) {
             call.fail(lost("it could not be written to").because(written.cause()));
           }
         });
@@ -119,6 +122,11 @@ final class Connection extends SimpleChannelInboundHandler<ServerMessage> {
     if (pauses++ == 0) {
       channel.config().setAutoRead(false);
     }
+  }
+
+  /** Whether nothing is read from it, by our own doing. */
+  boolean isPaused() {
+    return pauses > 0;
   }
 
   /** It does again. */

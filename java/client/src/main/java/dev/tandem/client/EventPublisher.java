@@ -60,6 +60,9 @@ record EventPublisher(Requests requests, GenerateRequest request, Executor callb
 
     @Override
     public void cancel() {
+      if (over) {
+        return;
+      }
       over = true;
       GenerateCall begun = call;
       if (begun != null) {
@@ -81,6 +84,9 @@ record EventPublisher(Requests requests, GenerateRequest request, Executor callb
           deliverOnce();
         } catch (RuntimeException e) { // the subscriber's own: nobody is left to tell
           cancel();
+        } catch (Error e) {
+          cancel();
+          throw e;
         }
         seen = news.addAndGet(-seen);
       } while (seen != 0);

@@ -6,6 +6,7 @@ import dev.tandem.protocol.v1.GenerateRequest;
 import dev.tandem.protocol.v1.ServerMessage;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
+import java.util.concurrent.RejectedExecutionException;
 
 /** A generation whose events are kept until a consumer takes them. */
 final class GenerateCall extends Call {
@@ -77,7 +78,11 @@ final class GenerateCall extends Call {
     if (loop.inEventLoop()) {
       steer();
     } else {
-      loop.execute(this::steer);
+      try {
+        loop.execute(this::steer);
+      } catch (RejectedExecutionException e) {
+        // The client is closed: there is nothing to steer, and what is here can still be taken.
+      }
     }
   }
 

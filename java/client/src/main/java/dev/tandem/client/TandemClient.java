@@ -105,7 +105,7 @@ public final class TandemClient implements AutoCloseable {
     return new TokenStream(requests.generate(request, () -> {}), requests);
   }
 
-  /** Generates a text. To cancel the future cancels it. */
+  /** Generates a text. To cancel the future, or to let it time out, cancels it. */
   public CompletableFuture<Completion> complete(GenerateRequest request) {
     Collecting collecting = new Collecting();
     publisher(request).subscribe(collecting);

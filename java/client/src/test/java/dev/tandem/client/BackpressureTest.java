@@ -3,8 +3,10 @@ package dev.tandem.client;
 import static dev.tandem.client.Answers.REQUEST;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tandem.protocol.v1.ErrorCode;
 import dev.tandem.protocol.v1.Finished;
 import dev.tandem.protocol.v1.ServerMessage;
 import io.netty.channel.Channel;
@@ -63,12 +65,7 @@ class BackpressureTest {
     try (TandemClient client =
             TandemClient.connect(server.options().connections(2).bufferedEvents(16).build());
         TokenStream stalled = client.generate(REQUEST)) {
-      FakeServer.Asked asked = server.next();
-      for (int i = 0; i < MANY; i++) {
-        asked.channel().write(token(asked, i));
-      }
-      asked.channel().flush();
-      awaitRest(asked.channel());
+      stall(server.next());
       try (TokenStream other = client.generate(REQUEST)) {
         Answers.aText(server.next());
         assertEquals(" upon a time", other.text());
@@ -92,6 +89,57 @@ class BackpressureTest {
       stalled.close();
       assertEquals(" upon a time", other.text());
     }
+  }
+
+  /** Who waits in vain is told whose fault it is: not the server's. */
+  @Test
+  void aRequestBehindAStalledOneIsToldWhyNothingComes() throws Exception {
+    try (TandemClient client =
+            TandemClient.connect(
+                server.options().bufferedEvents(16).answerTimeout(Duration.ofMillis(300)).build());
+        TokenStream stalled = client.generate(REQUEST)) {
+      FakeServer.Asked asked = server.next();
+      asked.answer(Answers.started());
+      stalled.started();
+      stall(asked);
+      TandemException failure = assertThrows(TandemException.class, client::health);
+      assertEquals(ErrorCode.DEADLINE_EXCEEDED, failure.code());
+      assertTrue(failure.getMessage().contains("does not keep up"), failure.getMessage());
+      assertEquals(0, stalled.iterator().next().getId());
+    }
+  }
+
+  @Test
+  void whatHadComeCanBeTakenWhenTheClientIsClosed() throws Exception {
+    TandemClient client = TandemClient.connect(server.options().bufferedEvents(16).build());
+    TokenStream stream = client.generate(REQUEST);
+    stall(server.next());
+    client.close();
+    var tokens = stream.iterator();
+    for (int i = 0; i < 16; i++) {
+      assertEquals(i, tokens.next().getId());
+    }
+    TandemException end =
+        assertThrows(TandemException.class, () -> tokens.forEachRemaining(token -> {}));
+    assertEquals("the client is closed", end.getMessage());
+  }
+
+  @Test
+  void aStalledStreamCanBeClosedAfterItsClient() throws Exception {
+    TandemClient client = TandemClient.connect(server.options().bufferedEvents(16).build());
+    TokenStream stream = client.generate(REQUEST);
+    stall(server.next());
+    client.close();
+    stream.close();
+    assertThrows(IllegalStateException.class, stream::finished);
+  }
+
+  private static void stall(FakeServer.Asked asked) throws Exception {
+    for (int i = 0; i < MANY; i++) {
+      asked.channel().write(token(asked, i));
+    }
+    asked.channel().flush();
+    awaitRest(asked.channel());
   }
 
   @Test
@@ -176,6 +224,24 @@ class BackpressureTest {
             @Override
             public void onNext(TokenEvent event) {
               throw new IllegalStateException("no more, please");
+            }
+          };
+      client.publisher(REQUEST).subscribe(listener);
+      server.next().answer(Answers.token(1, "x"));
+      listener.subscription.get().request(1);
+      assertTrue(server.next().message().hasCancel());
+    }
+  }
+
+  /** Else what it does not take would stop the connection for all others. */
+  @Test
+  void aSubscriberThatFailsByAnErrorEndsItsGenerationToo() throws Exception {
+    try (TandemClient client = server.client()) {
+      Listener listener =
+          new Listener() {
+            @Override
+            public void onNext(TokenEvent event) {
+              throw new AssertionError("a subscriber's own, printed by its thread");
             }
           };
       client.publisher(REQUEST).subscribe(listener);

@@ -309,6 +309,19 @@ class ConnectionsTest {
 
   /** Before the server ends it, just when it might be needed. */
   @Test
+  void aRequestThatIsTooLargeForThisSideIsNoLostConnection() {
+    try (FakeServer server = FakeServer.start();
+        TandemClient client = TandemClient.connect(server.options().maxFrameBytes(500).build())) {
+      TandemException failure =
+          assertThrows(TandemException.class, () -> client.tokenize("x".repeat(1000)));
+      assertEquals(ErrorCode.INVALID_ARGUMENT, failure.code());
+      assertFalse(failure.retry());
+      assertTrue(failure.getMessage().contains("at most 500"), failure.getMessage());
+      assertWorks(server, client);
+    }
+  }
+
+  @Test
   void anIdleConnectionIsClosedInTime() {
     try (FakeServer server =
             FakeServer.greeting(hello ->

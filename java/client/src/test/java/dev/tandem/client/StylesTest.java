@@ -245,6 +245,16 @@ class StylesTest {
     assertTrue(server.next().message().hasCancel());
   }
 
+  /** Whatever its user ends a future by: nobody wants its text any more. */
+  @Test
+  void aFutureThatIsOutOfTimeCancels() {
+    CompletableFuture<Completion> future =
+        client.complete(REQUEST).orTimeout(20, TimeUnit.MILLISECONDS);
+    server.next();
+    assertTrue(server.next().message().hasCancel());
+    assertTrue(future.isCompletedExceptionally());
+  }
+
   @Test
   void anInterruptedThreadCancels() throws Exception {
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {

@@ -67,10 +67,12 @@ class LoadTest {
     }
     Heard fails =
         new Heard(count -> {
-          throw new UnsupportedOperationException();
+          throw new IllegalStateException("the listener has had enough");
         });
-    assertThrows(
-        UnsupportedOperationException.class, () -> model.generate(PROMPT, everything(), 0, fails));
+    IllegalStateException thrown =
+        assertThrows(
+            IllegalStateException.class, () -> model.generate(PROMPT, everything(), 0, fails));
+    assertEquals("the listener has had enough", thrown.getMessage());
     assertEquals(0, model.load().kvBlocksUsed());
     Heard interrupts = new Heard(count -> Thread.currentThread().interrupt());
     assertEquals(

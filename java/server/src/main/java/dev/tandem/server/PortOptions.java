@@ -18,7 +18,6 @@ final class PortOptions {
     ServerOptions.Network network = options.network();
     return RpcOptions.defaults()
         .withMaxFrameBytes(options.limits().frameBytes())
-        .withConnections(network.connections())
         .withRequestsPerConnection(options.limits().requestsPerConnection())
         .withTimeouts(
             network.handshakeTimeout(), network.idleTimeout(), network.slowReaderTimeout());

@@ -95,11 +95,20 @@ public final class TandemServer implements AutoCloseable {
     try {
       Access access = Access.of(options, timer);
       TandemServer server = new TandemServer(options, access, timer, backend, listener);
-      listener.listening(server);
-      server.loader.start();
+      server.begin(listener);
       return server;
     } catch (RuntimeException | Error e) {
       timer.shutdownNow();
+      throw e;
+    }
+  }
+
+  private void begin(StartListener listener) {
+    try {
+      listener.listening(this);
+      loader.start();
+    } catch (RuntimeException | Error e) {
+      close();
       throw e;
     }
   }

@@ -311,6 +311,44 @@ class TandemServerTest {
     assertNoThreads();
   }
 
+  @Test
+  void whatIsLoadedWhileItDrainsIsGivenBackToo() throws Exception {
+    ScriptedBackend backend = ScriptedBackend.saying("a");
+    CountDownLatch go = new CountDownLatch(1);
+    BackendLoader loader =
+        unused -> {
+          await(go);
+          return backend;
+        };
+    try (TandemServer server = start(loader)) {
+      assertTrue(server.drain(Duration.ofSeconds(1)));
+      go.countDown();
+      server.ready().get(30, TimeUnit.SECONDS);
+      Refusal refusal = assertThrows(Refusal.class, () -> server.desk().ready());
+      assertEquals(Problem.UNAVAILABLE, refusal.problem());
+      assertFalse(backend.isClosed());
+    }
+    assertTrue(backend.isClosed());
+    assertNoThreads();
+  }
+
+  @Test
+  void aListenerThatFailsLeavesNothingOpen() {
+    StartListener listener =
+        new StartListener() {
+          @Override
+          public void listening(TandemServer server) {
+            throw new IllegalStateException("nobody hears it");
+          }
+        };
+    IllegalStateException failure =
+        assertThrows(
+            IllegalStateException.class,
+            () -> TandemServer.start(options(), unused -> neverLoaded(), listener));
+    assertEquals("nobody hears it", failure.getMessage());
+    assertNoThreads();
+  }
+
   private static void await(CountDownLatch latch) {
     try {
       latch.await();

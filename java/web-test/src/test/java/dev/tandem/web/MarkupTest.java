@@ -179,6 +179,11 @@ final class MarkupTest extends PageTest {
             for (const part of ['*a ', '**', '[', '[a](', '`a', '``', '> ', '- ', '|', '|-', '_a', '~~', '![', '#', '1. ', '\\\\', 'h', '*a **b ']) {
               show(document.createElement('div'), part.repeat(20000));
             }
+            for (const [part, end] of [['~', '`'], ['a', '`'], [' ', 'x|-'], ['.', 'a'], ['http://[', '']]) {
+              for (const begin of ['', '```', '|-', 'https://a']) {
+                show(document.createElement('div'), 'a|b\\n' + begin + part.repeat(40000) + end);
+              }
+            }
             const taken = performance.now() - start;
             return taken < 20000 ? '' : taken + ' ms';
             """));

@@ -1,6 +1,7 @@
 package dev.tandem.cli.load;
 
 import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -11,6 +12,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -21,6 +23,8 @@ final class HttpConnection implements AutoCloseable {
 
   private static final int UNTIL_CLOSED = -1;
   private static final int LONGEST_LINE = 16 << 20;
+  private static final int LONGEST_HEAD = 1 << 16;
+  private static final int LONGEST_REST = 1 << 16;
 
   private final Socket socket;
   private final InputStream in;
@@ -33,7 +37,9 @@ final class HttpConnection implements AutoCloseable {
   private boolean chunked;
   private boolean kept;
   private long left; // bytes of the body, or of the chunk
+  private int headLeft; // bytes that its head may still have
   private boolean ended;
+  private boolean answered;
   private byte[] line = new byte[1024];
 
   HttpConnection(URI server, Optional<String> token, Duration timeout) throws IOException {
@@ -60,33 +66,58 @@ final class HttpConnection implements AutoCloseable {
     byte[] first = head.toString().getBytes(StandardCharsets.US_ASCII);
     byte[] all = Arrays.copyOf(first, first.length + content.length);
     System.arraycopy(content, 0, all, first.length, content.length);
+    answered = false;
     out.write(all);
-    readHead();
+    headLeft = LONGEST_HEAD;
+    do {
+      readHead();
+    } while (status / 100 == 1); // word that the answer is still to come
     return status;
+  }
+
+  /** Whether anything came for the request sent last. */
+  boolean hasAnswered() {
+    return answered;
   }
 
   private void readHead() throws IOException {
     String first = rawLine();
     if (!first.startsWith("HTTP/1.1 ") || first.length() < 12) {
-      throw new IOException("the server answered no HTTP/1.1: " + first);
+      throw strange(first);
     }
-    status = Integer.parseInt(first.substring(9, 12));
+    status = (int) number(first.substring(9, 12), 10, first);
     chunked = false;
     kept = true;
     ended = false;
     left = UNTIL_CLOSED;
     for (String header = rawLine(); !header.isEmpty(); header = rawLine()) {
-      String lower = header.toLowerCase();
+      String lower = header.toLowerCase(Locale.ROOT);
       if (lower.startsWith("transfer-encoding:")) {
         chunked = lower.contains("chunked");
         left = 0;
       } else if (lower.startsWith("content-length:")) {
-        left = Long.parseLong(lower.substring(15).strip());
+        left = number(lower.substring(15).strip(), 10, header);
         ended = left == 0;
       } else if (lower.startsWith("connection:")) {
         kept = !lower.contains("close");
       }
     }
+  }
+
+  private static long number(String text, int radix, String line) throws IOException {
+    try {
+      long number = Long.parseLong(text, radix);
+      if (number >= 0) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // Said below.
+    }
+    throw strange(line);
+  }
+
+  private static IOException strange(String line) {
+    return new IOException("the server answered no HTTP/1.1: " + line);
   }
 
   /** The next line of the body, without its end; empty behind the last. */
@@ -115,13 +146,16 @@ final class HttpConnection implements AutoCloseable {
     return new String(line, 0, length, StandardCharsets.UTF_8);
   }
 
-  /** All of the body that is left. */
+  /** What is left of the body, up to 64 KiB. Where there is more, the connection is used up. */
   String rest() throws IOException {
-    StringBuilder text = new StringBuilder();
-    for (Optional<String> next = line(); next.isPresent(); next = line()) {
-      text.append(next.get()).append('\n');
+    ByteArrayOutputStream text = new ByteArrayOutputStream();
+    for (int next = read(); next >= 0; next = read()) {
+      text.write(next);
+      if (text.size() == LONGEST_REST) {
+        break;
+      }
     }
-    return text.toString();
+    return text.toString(StandardCharsets.UTF_8);
   }
 
   /** Whether the answer has been read to its end, and the server keeps the connection. */
@@ -135,8 +169,9 @@ final class HttpConnection implements AutoCloseable {
       return -1;
     }
     if (chunked && left == 0) {
+      headLeft = LONGEST_HEAD;
       String size = rawLine();
-      left = Long.parseLong(size.split(";")[0].strip(), 16);
+      left = number(size.split(";", 2)[0].strip(), 16, size);
       if (left == 0) {
         while (!rawLine().isEmpty()) {} // trailers
         ended = true;
@@ -168,10 +203,11 @@ final class HttpConnection implements AutoCloseable {
       if (next < 0) {
         throw new EOFException("the server closed the connection");
       }
+      answered = true;
       if (next != '\r') {
         text.append((char) next);
       }
-      if (text.length() > 1 << 16) {
+      if (--headLeft < 0) {
         throw new IOException("the server sent a header of more than 64 KiB");
       }
     }

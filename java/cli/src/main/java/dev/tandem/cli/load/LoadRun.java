@@ -3,6 +3,7 @@ package dev.tandem.cli.load;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -71,9 +72,22 @@ public final class LoadRun {
     }
     List<Sample> samples = new ArrayList<>();
     for (Future<Sample> future : futures) {
-      samples.add(future.resultNow());
+      samples.add(sample(future));
     }
     return new LoadResult(samples, (System.nanoTime() - started) / 1e9);
+  }
+
+  /** Of a task that has ended. */
+  private static Sample sample(Future<Sample> ended) throws InterruptedException {
+    try {
+      return ended.get();
+    } catch (ExecutionException e) {
+      switch (e.getCause()) {
+        case RuntimeException defect -> throw defect;
+        case Error defect -> throw defect;
+        case Throwable other -> throw new IllegalStateException(other);
+      }
+    }
   }
 
   /** Random tokens, the same for the same seed: no two prompts are alike, and no cache helps. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Arrays;
@@ -23,6 +24,7 @@ public final class SseTarget implements LoadTarget {
 
   // What servers that do not tell are taken to have: any model has as many tokens.
   private static final int FEW_TOKENS = 1000;
+  private static final int LONGEST_ERROR = 1000;
   private static final List<String> VOCABULARY = List.of("vocabulary", "n_vocab");
   private static final List<String> CONTEXT =
       List.of("context_tokens", "max_model_len", "n_ctx", "n_ctx_train");
@@ -47,7 +49,7 @@ public final class SseTarget implements LoadTarget {
       int status = connection.send("GET", "/v1/models", "");
       String answer = connection.rest();
       if (status != 200) {
-        throw new IOException("/v1/models answers " + status + ": " + answer.strip());
+        throw new IOException("/v1/models answers " + status + ": " + cut(answer.strip()));
       }
       Map<String, Integer> numbers = numbers(answer);
       vocabulary = find(numbers, VOCABULARY).orElse(FEW_TOKENS);
@@ -58,7 +60,10 @@ public final class SseTarget implements LoadTarget {
   }
 
   private static Optional<Integer> find(Map<String, Integer> numbers, List<String> names) {
-    return names.stream().filter(numbers::containsKey).findFirst().map(numbers::get);
+    return names.stream()
+        .filter(name -> numbers.getOrDefault(name, 0) > 0)
+        .findFirst()
+        .map(numbers::get);
   }
 
   /** All whole numbers of a document by their names, wherever they are. */
@@ -96,26 +101,43 @@ public final class SseTarget implements LoadTarget {
             .formatted(Arrays.toString(prompt), outputTokens);
     Answer answer = new Answer();
     try {
-      HttpConnection connection = idle.pollFirst();
-      boolean fresh = connection == null;
-      if (fresh) {
-        connection = new HttpConnection(server, token, timeout);
-      }
-      boolean kept = false;
-      try {
-        answer.read(connection, body);
-        kept = connection.canBeKept();
-      } finally {
-        if (kept) {
-          idle.addFirst(connection);
-        } else {
-          connection.close();
-        }
+      Optional<HttpConnection> kept = Optional.ofNullable(idle.pollFirst());
+      // One that the server has given up meanwhile tells so by its first use.
+      if (kept.isEmpty() || !run(kept.get(), answer, body)) {
+        run(new HttpConnection(server, token, timeout), answer, body);
       }
     } catch (IOException e) {
-      answer.error = Optional.of(String.valueOf(e.getMessage()));
+      answer.error = Optional.of(cut(String.valueOf(e.getMessage())));
     }
     return answer.sample();
+  }
+
+  /** Whether anything came; never false of a connection that was not used before. */
+  private boolean run(HttpConnection connection, Answer answer, String body) throws IOException {
+    boolean fresh = !connection.hasAnswered();
+    boolean kept = false;
+    try {
+      answer.read(connection, body);
+      kept = connection.canBeKept();
+      return true;
+    } catch (SocketTimeoutException e) {
+      throw e; // it is there, but silent
+    } catch (IOException e) {
+      if (fresh || connection.hasAnswered()) {
+        throw e;
+      }
+      return false;
+    } finally {
+      if (kept) {
+        idle.addFirst(connection);
+      } else {
+        connection.close();
+      }
+    }
+  }
+
+  private static String cut(String text) {
+    return text.length() <= LONGEST_ERROR ? text : text.substring(0, LONGEST_ERROR) + "...";
   }
 
   /** What comes for one request. */
@@ -160,9 +182,19 @@ public final class SseTarget implements LoadTarget {
 
     /** The text of an error without what differs from request to request. */
     private static String message(String document) {
-      String text =
-          document.replaceAll("(?s).*?\"message\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\".*", "$1");
-      return text.strip().replaceAll("\\d+", "N");
+      String json = document.startsWith("data: ") ? document.substring(6) : document;
+      String text = document;
+      try (JsonParser parser = new JsonFactory().createParser(json)) {
+        for (JsonToken next = parser.nextToken(); next != null; next = parser.nextToken()) {
+          if (next == JsonToken.VALUE_STRING && "message".equals(parser.currentName())) {
+            text = parser.getText();
+            break;
+          }
+        }
+      } catch (IOException e) {
+        // It is no JSON: shown as it is.
+      }
+      return cut(text.strip()).replaceAll("\\d+", "N");
     }
 
     Sample sample() {

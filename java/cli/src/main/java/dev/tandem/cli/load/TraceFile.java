@@ -2,9 +2,11 @@ package dev.tandem.cli.load;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
@@ -15,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -27,6 +30,8 @@ import java.util.Optional;
  */
 public final class TraceFile {
 
+  private static final int LONGEST_LINE = 1 << 20;
+  private static final int MOST_TOKENS = 99_999_999; // as Lengths has it
   private static final List<String> TIMES = List.of("timestamp", "req_time", "seconds");
   private static final List<String> PROMPTS =
       List.of("contexttokens", "prompt_len", "input_length", "prompt_tokens");
@@ -42,21 +47,25 @@ public final class TraceFile {
    *
    * @param most how many
    * @param speed 2 = in half the time
-   * @throws IOException if the file cannot be read, or is no trace; the message names the line
+   * @throws IOException if the file cannot be read
+   * @throws IllegalArgumentException if it is no trace; the message names the file and the line
    */
   public static Workload read(Path file, int most, double speed) throws IOException {
     List<Arrival> arrivals = new ArrayList<>();
     try (BufferedReader lines = Files.newBufferedReader(file)) {
       Optional<Columns> columns = Optional.empty();
       int number = 0;
-      for (String line = lines.readLine();
-          line != null && arrivals.size() < most;
-          line = lines.readLine()) {
+      while (arrivals.size() < most) {
         number++;
-        if (line.isBlank()) {
-          continue;
-        }
         try {
+          Optional<String> next = line(lines);
+          if (next.isEmpty()) {
+            break;
+          }
+          String line = next.get();
+          if (line.isBlank()) {
+            continue;
+          }
           if (line.startsWith("{")) {
             arrivals.add(ofJson(line));
           } else if (columns.isEmpty()) {
@@ -64,13 +73,17 @@ public final class TraceFile {
           } else {
             arrivals.add(columns.get().read(line));
           }
-        } catch (IllegalArgumentException | DateTimeParseException | IOException e) {
-          throw new IOException("%s, line %d: %s".formatted(file, number, e.getMessage()), e);
+        } catch (IllegalArgumentException
+            | DateTimeParseException
+            | JsonProcessingException
+            | CharacterCodingException e) {
+          String what = e instanceof CharacterCodingException ? "no UTF-8" : e.getMessage();
+          throw new IllegalArgumentException("%s, line %d: %s".formatted(file, number, what), e);
         }
       }
     }
     if (arrivals.isEmpty()) {
-      throw new IOException(file + ": no requests are in it");
+      throw new IllegalArgumentException(file + ": no requests are in it");
     }
     arrivals.sort(Comparator.comparingDouble(Arrival::seconds));
     double first = arrivals.getFirst().seconds();
@@ -82,10 +95,25 @@ public final class TraceFile {
         false);
   }
 
+  /** The next line; empty behind the last. */
+  private static Optional<String> line(BufferedReader in) throws IOException {
+    StringBuilder line = new StringBuilder();
+    for (int next = in.read(); next != '\n'; next = in.read()) {
+      if (next < 0) {
+        return line.isEmpty() ? Optional.empty() : Optional.of(line.toString());
+      }
+      if (line.length() == LONGEST_LINE) {
+        throw new IllegalArgumentException("more than 1 MiB: this is no trace");
+      }
+      line.append((char) next);
+    }
+    return Optional.of(line.toString());
+  }
+
   /** Where a CSV file has what. */
   private record Columns(int time, int prompt, int output) {
     static Columns of(String header) {
-      List<String> names = List.of(header.toLowerCase().split(","));
+      List<String> names = List.of(header.strip().toLowerCase(Locale.ROOT).split(","));
       return new Columns(find(names, TIMES), find(names, PROMPTS), find(names, OUTPUTS));
     }
 
@@ -119,8 +147,12 @@ public final class TraceFile {
   }
 
   private static Arrival arrival(double seconds, int prompt, int output) {
-    if (!Double.isFinite(seconds) || prompt < 0 || output < 0) {
-      throw new IllegalArgumentException("a time or a number of tokens is negative or no number");
+    if (!Double.isFinite(seconds)) {
+      throw new IllegalArgumentException("a time is no number");
+    }
+    if (Math.min(prompt, output) < 0 || Math.max(prompt, output) > MOST_TOKENS) {
+      throw new IllegalArgumentException(
+          "%d and %d tokens: from 0 to %d are possible".formatted(prompt, output, MOST_TOKENS));
     }
     return new Arrival(seconds, Math.max(1, prompt), Math.max(1, output));
   }
@@ -130,7 +162,7 @@ public final class TraceFile {
     try (JsonParser json = new JsonFactory().createParser(line)) {
       json.nextToken();
       while (json.nextToken() == JsonToken.FIELD_NAME) {
-        String name = json.currentName().toLowerCase();
+        String name = json.currentName().toLowerCase(Locale.ROOT);
         if (json.nextToken().isNumeric()) {
           numbers.put(name, json.getDoubleValue());
         } else {

@@ -2,6 +2,7 @@ package dev.tandem.cli.load;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
@@ -20,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 final class LoadRunTest {
 
   /** Answers when as many requests are there as may be at the same time. */
-  private static final class Together implements LoadTarget {
+  private static class Together implements LoadTarget {
     private final AtomicInteger now = new AtomicInteger();
     private final AtomicInteger most = new AtomicInteger();
     private final CountDownLatch met;
@@ -84,6 +85,23 @@ final class LoadRunTest {
             .run(Workload.poisson(3, 1000, new Lengths(1, 1), new Lengths(3, 3), 1), n -> {});
     // The target's samples begin at 0; what counts is when they were due, which is later.
     assertTrue(result.samples().stream().allMatch(sample -> sample.sent() != 0));
+  }
+
+  /** A defect is shown as it is, not as the wrapper of its wrapper. */
+  @Test
+  void whatATargetThrowsIsThrown() {
+    LoadTarget broken =
+        new Together(1) {
+          @Override
+          public Sample run(int[] prompt, int outputTokens) {
+            throw new IllegalStateException("a defect");
+          }
+        };
+    Workload load = Workload.closed(3, new Lengths(1, 1), new Lengths(1, 1), 1);
+    IllegalStateException thrown =
+        assertThrows(
+            IllegalStateException.class, () -> new LoadRun(broken, 1, 1).run(load, n -> {}));
+    assertEquals("a defect", thrown.getMessage());
   }
 
   @Test

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -99,13 +100,38 @@ final class WorkloadTest {
         "timestamp,prompt_len,output_len\n1,x,3\n",
         "timestamp,prompt_len,output_len\nNaN,1,3\n",
         "timestamp,prompt_len,output_len\n1,-1,3\n",
+        "timestamp,prompt_len,output_len\n1,100000000,3\n",
+        "{\"timestamp\": 1, \"prompt_len\": 1e300, \"output_len\": 1}\n",
         "{\"timestamp\": 1}\n",
         "{\"timestamp\"\n"
       })
   void whatIsNoTraceIsNamed(String text) throws IOException {
     Path file = write("bad", text);
-    IOException e = assertThrows(IOException.class, () -> TraceFile.read(file, 10, 1));
+    IllegalArgumentException e =
+        assertThrows(IllegalArgumentException.class, () -> TraceFile.read(file, 10, 1));
     assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
+  }
+
+  /** A model, named by mistake, or a device: no line of a trace is so long. */
+  @Test
+  void aFileWithoutLinesIsNotReadToItsEnd() {
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class, () -> TraceFile.read(Path.of("/dev/zero"), 10, 1));
+    assertTrue(e.getMessage().startsWith("/dev/zero, line 1: "), e.getMessage());
+  }
+
+  /** Where I is not the capital of i. */
+  @Test
+  void namesOfColumnsAreReadAlikeEverywhere() throws IOException {
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("tr"));
+    try {
+      Path file = write("capitals.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n1,2,3\n");
+      assertEquals(List.of(new Arrival(0, 2, 3)), TraceFile.read(file, 10, 1).arrivals());
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   private Path write(String name, String text) throws IOException {

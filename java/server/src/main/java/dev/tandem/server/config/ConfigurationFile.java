@@ -5,9 +5,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -16,8 +13,6 @@ import java.util.regex.Pattern;
 
 /** A file of settings: YAML of one level, {@code name: value}. */
 final class ConfigurationFile {
-
-  private static final int MOST_BYTES = 1 << 20;
 
   // What YAML takes for the text that it looks like.
   private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9/][A-Za-z0-9/._,+-]*");
@@ -49,12 +44,9 @@ final class ConfigurationFile {
             .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
+    String text = SmallFile.text(file, "--config", ConfigurationException::new);
     try {
-      if (Files.size(file) > MOST_BYTES) {
-        throw new ConfigurationException(
-            file + ": has more than " + Quantity.size(MOST_BYTES) + ": no file of settings");
-      }
-      return yaml.readTree(Files.readString(file));
+      return yaml.readTree(text);
     } catch (JsonProcessingException e) {
       String place =
           e.getLocation() == null
@@ -65,10 +57,6 @@ final class ConfigurationFile {
                   + e.getLocation().getColumnNr();
       throw new ConfigurationException(
           file + place + ": " + e.getOriginalMessage().lines().findFirst().orElse("no YAML"));
-    } catch (NoSuchFileException e) {
-      throw new ConfigurationException(file + ": no such file (--config)");
-    } catch (IOException e) {
-      throw new ConfigurationException(file + ": cannot be read: " + e.getMessage());
     }
   }
 

@@ -8,6 +8,7 @@ import dev.tandem.text.chat.ChatTemplate;
 import dev.tandem.text.chat.ChatTemplateException;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -90,34 +91,36 @@ final class ChatPrompt {
   }
 
   private static ChatOptions options(Fields fields) {
-    ChatOptions options = ChatOptions.at(LocalDateTime.now());
-    Optional<Fields> variables = fields.object("chat_template_kwargs");
-    if (variables.isEmpty()) {
-      return options;
+    ChatOptions usual = ChatOptions.at(LocalDateTime.now());
+    Optional<Fields> given = fields.object("chat_template_kwargs");
+    if (given.isEmpty()) {
+      return usual;
     }
-    options = options.withThinking(variables.get().flag("enable_thinking").orElse(true));
-    for (Map.Entry<String, JsonNode> variable : variables.get().entries()) {
+    Map<String, Object> variables = new LinkedHashMap<>();
+    for (Map.Entry<String, JsonNode> variable : given.get().entries()) {
       if (!variable.getValue().isValueNode()) {
         throw HttpFailure.invalid(
             "chat_template_kwargs",
             "a variable of the template must be a text, a number, or true or false");
       }
-      if (!variable.getKey().equals("enable_thinking")) {
-        options = with(options, variable.getKey(), variable.getValue());
+      if (!variable.getKey().equals("enable_thinking") && !variable.getValue().isNull()) {
+        variables.put(variable.getKey(), value(variable.getValue()));
       }
     }
-    return options;
+    return new ChatOptions(
+        usual.addGenerationPrompt(),
+        given.get().flag("enable_thinking").orElse(usual.enableThinking()),
+        usual.now(),
+        variables);
   }
 
-  private static ChatOptions with(ChatOptions options, String name, JsonNode value) {
+  private static Object value(JsonNode value) {
     if (value.isBoolean()) {
-      return options.with(name, value.booleanValue());
+      return value.booleanValue();
     }
-    if (value.isNumber()) {
-      return value.canConvertToLong() && value.isIntegralNumber()
-          ? options.with(name, value.longValue())
-          : options.with(name, value.doubleValue());
+    if (value.isIntegralNumber() && value.canConvertToLong()) {
+      return value.longValue();
     }
-    return value.isNull() ? options : options.with(name, value.textValue());
+    return value.isNumber() ? (Object) value.doubleValue() : value.textValue();
   }
 }

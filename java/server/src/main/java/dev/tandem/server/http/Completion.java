@@ -119,17 +119,14 @@ final class Completion {
   }
 
   private void end(int choice, Outcome outcome) {
+    sink.end(choice, outcome); // all of it is said before the text counts as finished
     boolean isLast;
     Usage total;
     synchronized (this) {
-      if (over) {
-        return;
-      }
       usage = usage.plus(outcome, choice % request.n() == 0);
-      isLast = --unfinished == 0;
+      isLast = --unfinished == 0 && !over;
       total = usage;
     }
-    sink.end(choice, outcome);
     if (isLast) {
       sink.complete(total);
     }
@@ -161,8 +158,15 @@ final class Completion {
     public void finished(Outcome outcome) {
       if (outcome.generation().reason() == Generation.Reason.CANCELLED) {
         fail(Refusal.of(Problem.UNAVAILABLE, "the server is ending")); // nobody else cancels
-      } else {
+        return;
+      }
+      try {
         end(index, outcome);
+      } catch (Refusal e) { // the client does not read the end either
+        fail(e);
+      } catch (Throwable e) { // the log tells it; the client does not wait for ever
+        fail(Refusal.of(Problem.INTERNAL, "the answer could not be written: see the server's log"));
+        throw e;
       }
     }
 

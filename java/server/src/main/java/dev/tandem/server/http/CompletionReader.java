@@ -73,7 +73,8 @@ final class CompletionReader {
             : fields.integer("logprobs", 0, MOST_LIKELY);
     boolean echo = fields.isOn("echo");
     if (echo && likely.isPresent()) {
-      throw HttpFailure.unsupported("echo", "echo is not supported together with logprobs");
+      throw HttpFailure.unsupported(
+          "echo", "echo is not supported together with logprobs: ask for one of them");
     }
     OptionalInt length = length(fields, "max_tokens", 0);
     return request(

@@ -81,7 +81,7 @@ final class Dispatcher extends SimpleChannelInboundHandler<HttpCall> {
       exchange.fail(e);
     } catch (Refusal e) {
       exchange.fail(HttpFailure.of(e));
-    } catch (RuntimeException | StackOverflowError e) {
+    } catch (Throwable e) { // errors too: the client does not wait for ever
       log.error("request {}: {} failed", call.id(), route.name(), e);
       exchange.fail(
           HttpFailure.of(

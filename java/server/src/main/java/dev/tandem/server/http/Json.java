@@ -3,6 +3,7 @@ package dev.tandem.server.http;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -27,6 +28,7 @@ final class Json {
       JsonMapper.builder(
               JsonFactory.builder()
                   .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+                  .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION) // who is right of two?
                   .streamReadConstraints(
                       StreamReadConstraints.builder()
                           .maxNestingDepth(DEEPEST)
@@ -73,7 +75,7 @@ final class Json {
               .formatted(DEEPEST, MOST_VALUES));
     } catch (JsonProcessingException e) {
       throw malformed(
-          "the body is not valid JSON (line %d, column %d)"
+          "the body is not valid JSON, or has a name twice in one object (line %d, column %d)"
               .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr()));
     }
   }

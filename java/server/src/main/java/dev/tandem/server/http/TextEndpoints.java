@@ -14,6 +14,10 @@ import java.util.List;
  */
 final class TextEndpoints {
 
+  // An object each, of some 300 bytes while the answer is made: a body may be of millions of
+  // tokens.
+  private static final int MOST_PIECES = 100_000;
+
   private final Desk desk;
 
   TextEndpoints(Desk desk) {
@@ -31,10 +35,17 @@ final class TextEndpoints {
             .orElseThrow(() -> HttpFailure.invalid("content", "content is missing: the text"));
     List<TextSpan> spans = List.of(new TextSpan(text, fields.flag("parse_special").orElse(true)));
     int[] ids = fields.isOn("add_special") ? tokenizer.encodeChat(spans) : tokenizer.encode(spans);
+    boolean withPieces = fields.isOn("with_pieces");
+    if (withPieces && ids.length > MOST_PIECES) {
+      throw HttpFailure.invalid(
+          "with_pieces",
+          "with_pieces: the text has %d tokens, and the pieces of %d are told at most: ask in parts"
+              .formatted(ids.length, MOST_PIECES));
+    }
     ObjectNode body = Json.object();
     ArrayNode tokens = body.putArray("tokens");
     for (int id : ids) {
-      if (fields.isOn("with_pieces")) {
+      if (withPieces) {
         tokens.addObject().put("id", id).put("piece", tokenizer.vocabulary().text(id));
       } else {
         tokens.add(id);

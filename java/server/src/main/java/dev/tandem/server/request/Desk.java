@@ -58,10 +58,13 @@ public final class Desk implements AutoCloseable {
     return timer;
   }
 
-  /** The model can be asked from now on. */
+  /**
+   * The model can be asked from now on, unless the desk drains already: then it is only known, so
+   * that its owner finds it.
+   */
   public synchronized void open(Backend loaded) {
+    backend = Optional.of(loaded);
     if (state == State.LOADING) {
-      backend = Optional.of(loaded);
       detail = "";
       state = State.READY;
     }

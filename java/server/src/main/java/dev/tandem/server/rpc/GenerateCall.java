@@ -53,7 +53,11 @@ final class GenerateCall implements RpcConnection.Call, Reply {
     if (GenerateReader.length(request) <= Questions.SHORT_TEXT) {
       order(request);
     } else {
-      Thread.ofVirtual().name("prompt " + connection.name(id)).start(() -> order(request));
+      try {
+        connection.apart(id, request, () -> order(request));
+      } catch (Refusal e) {
+        failed(e);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.tandem.server.rpc;
 
+import com.google.protobuf.MessageLite;
 import dev.tandem.protocol.v1.ClientMessage;
 import dev.tandem.protocol.v1.ErrorCode;
 import dev.tandem.protocol.v1.ServerMessage;
@@ -148,7 +149,7 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
     String message = "a body that this server does not know (its protocol is older?)";
     if (id == 0) {
       leave(ErrorCode.UNSUPPORTED, message);
-    } else {
+    } else if (mayBegin(id)) {
       send(Wire.error(id, ErrorCode.UNSUPPORTED, message));
     }
   }
@@ -190,17 +191,46 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
       return;
     }
     calls.put(id, () -> {}); // it ends soon, and by itself
+    try {
+      apart(id, message, () -> end(id, answeredToReader(id, message)));
+    } catch (Refusal e) {
+      end(id, Wire.error(id, e));
+    }
+  }
+
+  private ServerMessage answeredToReader(long id, ClientMessage message) {
+    try {
+      ServerMessage answer = answered(id, message);
+      awaitReader();
+      return answer;
+    } catch (Refusal e) {
+      return Wire.error(id, e);
+    }
+  }
+
+  /**
+   * Has done on a thread of its own what takes long. Until that has ended the request stays in
+   * memory: it counts with those of all connections.
+   *
+   * @throws Refusal if there is no room for it now
+   */
+  void apart(long id, MessageLite request, Runnable action) {
+    int bytes = request.getSerializedSize();
+    if (!service.room().tryAcquire(bytes)) {
+      throw Refusal.of(
+              Problem.OVERLOADED,
+              "other long requests take all %d bytes that this server has for them"
+                  .formatted(service.options().longRequestBytes()))
+          .retryAfter(desk().limits().retryAfter());
+    }
     Thread.ofVirtual()
         .name("request " + name(id))
         .start(() -> {
-          ServerMessage answer;
           try {
-            answer = answered(id, message);
-            awaitReader();
-          } catch (Refusal e) {
-            answer = Wire.error(id, e);
+            action.run();
+          } finally {
+            service.room().release(bytes);
           }
-          end(id, answer);
         });
   }
 

@@ -20,6 +20,7 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 
 /** Puts together the handlers of each connection of the binary protocol's port. */
@@ -29,7 +30,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
   private final Optional<Tls> tls;
   private final Consumer<Channel> opened;
 
-  /** With a limit of connections of its own: {@link RpcOptions#connections}. */
+  /** For as many connections as come. */
   public RpcInitializer(
       Desk desk,
       RpcOptions options,
@@ -42,7 +43,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
         authenticator,
         tls,
         serverName,
-        new ConnectionLimit(options.connections()),
+        new ConnectionLimit(Integer.MAX_VALUE),
         channel -> {});
   }
 
@@ -63,7 +64,9 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
       Consumer<Channel> opened) {
     this.opened = opened;
     ChannelGroup greeted = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
-    this.service = new RpcService(desk, options, authenticator, serverName, connections, greeted);
+    Semaphore room = new Semaphore(options.longRequestBytes());
+    this.service =
+        new RpcService(desk, options, authenticator, serverName, connections, room, greeted);
     this.tls = tls;
     Duration retryAfter = desk.limits().retryAfter();
     desk.atDrain(() -> greeted.writeAndFlush(Wire.goAway("the server is ending", retryAfter)));

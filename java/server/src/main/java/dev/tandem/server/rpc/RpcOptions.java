@@ -7,7 +7,7 @@ import java.time.Duration;
  * What the binary protocol's port accepts.
  *
  * @param maxFrameBytes of one message, in both directions
- * @param connections at the same time, where no limit is shared with other ports
+ * @param longRequestBytes of all requests together that take long to read or to answer
  * @param requestsPerConnection that have not ended
  * @param handshakeTimeout from the connection to its Hello
  * @param idleTimeout without a message or an unfinished request, until the server closes
@@ -17,7 +17,7 @@ import java.time.Duration;
  */
 public record RpcOptions(
     int maxFrameBytes,
-    int connections,
+    int longRequestBytes,
     int requestsPerConnection,
     Duration handshakeTimeout,
     Duration idleTimeout,
@@ -34,7 +34,11 @@ public record RpcOptions(
           "frames of %d bytes are too small; at least %d"
               .formatted(maxFrameBytes, LEAST_FRAME_BYTES));
     }
-    requirePositive("connections", connections);
+    if (longRequestBytes < maxFrameBytes) {
+      throw new IllegalArgumentException(
+          "long requests: %d bytes are less than one can have, %d"
+              .formatted(longRequestBytes, maxFrameBytes));
+    }
     requirePositive("requests per connection", requestsPerConnection);
     requirePositive("handshake timeout", handshakeTimeout.toMillis());
     requirePositive("idle timeout", idleTimeout.toMillis());
@@ -57,7 +61,7 @@ public record RpcOptions(
   public static RpcOptions defaults() {
     return new RpcOptions(
         Frames.DEFAULT_MAX_BYTES,
-        1024,
+        256 << 20,
         128,
         Duration.ofSeconds(10),
         Duration.ofMinutes(5),
@@ -66,22 +70,16 @@ public record RpcOptions(
         Duration.ofSeconds(30));
   }
 
+  /** At least one of that size can be served. */
   public RpcOptions withMaxFrameBytes(int bytes) {
-    return new RpcOptions(
-        bytes,
-        connections,
-        requestsPerConnection,
-        handshakeTimeout,
-        idleTimeout,
-        lowWatermarkBytes,
-        highWatermarkBytes,
-        slowReaderTimeout);
+    return withFrames(bytes, Math.max(bytes, longRequestBytes));
   }
 
-  public RpcOptions withConnections(int most) {
+  /** The most that a message may have, and all together that take long. */
+  public RpcOptions withFrames(int one, int all) {
     return new RpcOptions(
-        maxFrameBytes,
-        most,
+        one,
+        all,
         requestsPerConnection,
         handshakeTimeout,
         idleTimeout,
@@ -93,7 +91,7 @@ public record RpcOptions(
   public RpcOptions withRequestsPerConnection(int most) {
     return new RpcOptions(
         maxFrameBytes,
-        connections,
+        longRequestBytes,
         most,
         handshakeTimeout,
         idleTimeout,
@@ -105,7 +103,7 @@ public record RpcOptions(
   public RpcOptions withTimeouts(Duration handshake, Duration idle, Duration slowReader) {
     return new RpcOptions(
         maxFrameBytes,
-        connections,
+        longRequestBytes,
         requestsPerConnection,
         handshake,
         idle,
@@ -117,7 +115,7 @@ public record RpcOptions(
   public RpcOptions withWatermarks(int lowBytes, int highBytes) {
     return new RpcOptions(
         maxFrameBytes,
-        connections,
+        longRequestBytes,
         requestsPerConnection,
         handshakeTimeout,
         idleTimeout,

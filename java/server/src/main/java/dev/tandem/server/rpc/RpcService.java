@@ -4,10 +4,12 @@ import dev.tandem.server.request.Desk;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.transport.ConnectionLimit;
 import io.netty.channel.group.ChannelGroup;
+import java.util.concurrent.Semaphore;
 
 /**
  * What all connections share.
  *
+ * @param room bytes that requests which take long may still have, of all connections
  * @param greeted connections whose Hello was answered
  */
 record RpcService(
@@ -16,4 +18,5 @@ record RpcService(
     Authenticator authenticator,
     String serverName,
     ConnectionLimit connections,
+    Semaphore room,
     ChannelGroup greeted) {}

@@ -1,5 +1,6 @@
 package dev.tandem.server.security;
 
+import dev.tandem.server.config.SmallFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,19 +51,21 @@ public final class FileWatch {
         seen = now;
         changed.run();
       }
-    } catch (RuntimeException e) {
-      log.error("{}: cannot be watched any more: {}", files, e.getMessage(), e);
-      throw e;
+    } catch (RuntimeException e) { // thrown further, it would end the timer's task
+      log.error("{}: what has changed could not be taken over", files, e);
     }
   }
 
-  /** A digest of all files; of one that cannot be read, that this is so. */
+  /**
+   * A digest of all files; of one that cannot be read, that this is so. A pipe gives its text once,
+   * and who opens it again waits for ever.
+   */
   private byte[] content() {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
       for (Path file : files) {
         try {
-          byte[] bytes = Files.readAllBytes(file);
+          byte[] bytes = Files.isRegularFile(file) ? SmallFile.bytes(file) : new byte[0];
           digest.update((byte) 1);
           digest.update(MessageDigest.getInstance("SHA-256").digest(bytes));
         } catch (IOException e) {

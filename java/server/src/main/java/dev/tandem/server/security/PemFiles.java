@@ -1,10 +1,8 @@
 package dev.tandem.server.security;
 
+import dev.tandem.server.config.SmallFile;
 import java.io.ByteArrayInputStream;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
@@ -56,7 +54,7 @@ record PemFiles(PrivateKey key, List<X509Certificate> chain) {
     List<X509Certificate> chain = new ArrayList<>();
     try {
       CertificateFactory factory = CertificateFactory.getInstance("X.509");
-      Matcher blocks = BLOCK.matcher(text(file));
+      Matcher blocks = BLOCK.matcher(text(file, "--tls-cert"));
       while (blocks.find()) {
         if (blocks.group(1).equals("CERTIFICATE")) {
           byte[] der = Base64.getMimeDecoder().decode(blocks.group(2));
@@ -76,7 +74,7 @@ record PemFiles(PrivateKey key, List<X509Certificate> chain) {
   }
 
   private static PrivateKey key(Path file) {
-    Matcher blocks = BLOCK.matcher(text(file));
+    Matcher blocks = BLOCK.matcher(text(file, "--tls-key"));
     while (blocks.find()) {
       String kind = blocks.group(1);
       if (kind.equals("PRIVATE KEY")) {
@@ -130,13 +128,9 @@ record PemFiles(PrivateKey key, List<X509Certificate> chain) {
     }
   }
 
-  private static String text(Path file) {
-    try {
-      return Files.readString(file, StandardCharsets.ISO_8859_1);
-    } catch (NoSuchFileException e) {
-      throw new SecurityFileException(file + ": no such file (--tls-cert, --tls-key)");
-    } catch (IOException e) {
-      throw new SecurityFileException(file + ": cannot be read: " + e.getMessage());
-    }
+  private static String text(Path file, String setting) {
+    // Whatever people note between the blocks, in whatever encoding.
+    return new String(
+        SmallFile.bytes(file, setting, SecurityFileException::new), StandardCharsets.ISO_8859_1);
   }
 }

@@ -1,10 +1,9 @@
 package dev.tandem.server.security;
 
+import dev.tandem.server.config.SmallFile;
 import dev.tandem.server.request.Caller;
 import java.io.IOException;
-import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -18,6 +17,7 @@ import org.slf4j.LoggerFactory;
 public final class TokenAuthenticator implements Authenticator {
 
   private static final Logger log = LoggerFactory.getLogger(TokenAuthenticator.class);
+  private static final String SETTING = "--token-file";
 
   private volatile Tokens tokens;
 
@@ -72,14 +72,11 @@ public final class TokenAuthenticator implements Authenticator {
   private static Tokens read(Path file) {
     try {
       requireOwn(file);
-      return Tokens.parse(file.toString(), Files.readAllLines(file));
-    } catch (NoSuchFileException e) {
-      throw new SecurityFileException(file + ": no such file (--token-file)");
-    } catch (MalformedInputException e) {
-      throw new SecurityFileException(file + ": is no text in UTF-8");
     } catch (IOException e) {
-      throw new SecurityFileException(file + ": cannot be read: " + e.getMessage());
+      throw new SecurityFileException(SmallFile.problem(file, SETTING, e));
     }
+    String text = SmallFile.text(file, SETTING, SecurityFileException::new);
+    return Tokens.parse(file.toString(), text.lines().toList());
   }
 
   private static void requireOwn(Path file) throws IOException {

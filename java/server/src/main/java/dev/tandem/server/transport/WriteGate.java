@@ -23,7 +23,7 @@ public final class WriteGate extends ChannelInboundHandlerAdapter {
   private volatile Channel channel;
 
   /**
-   * @param patience how long a peer may read nothing before its requests are given up
+   * @param patience how long a request waits until its peer has read enough
    */
   public WriteGate(Duration patience) {
     this.patience = patience;
@@ -46,7 +46,8 @@ public final class WriteGate extends ChannelInboundHandlerAdapter {
         if (left <= 0) {
           throw Refusal.of(
               Problem.SLOW_READER,
-              "the client did not read for %d s".formatted(patience.toSeconds()));
+              "the client did not read enough of what waits for it within %d ms"
+                  .formatted(patience.toMillis()));
         }
         left =
             changed.awaitNanos(Math.min(left, TimeUnit.SECONDS.toNanos(1)))

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -238,6 +239,28 @@ class ConfigurationTest {
   @Test
   void missingFilesAreErrors() {
     assertTrue(refused(folder.resolve("none"), Map.of()).endsWith("no such file (--config)"));
+  }
+
+  @Test
+  void otherThingsThanAFileOfSettingsAreErrors() throws IOException {
+    assertEquals(folder + ": Is a directory (--config)", refused(folder, Map.of()));
+    Path endless = Path.of("/dev/zero");
+    assertEquals("/dev/zero: has more than 1MiB (--config)", refused(endless, Map.of()));
+    Path large = file("#".repeat(SmallFile.MOST_BYTES + 1));
+    assertEquals(large + ": has more than 1MiB (--config)", refused(large, Map.of()));
+    Path binary = Files.write(folder.resolve("binary"), new byte[] {'#', (byte) 0xff});
+    assertEquals(binary + ": is no text in UTF-8 (--config)", refused(binary, Map.of()));
+    Path loop = Files.createSymbolicLink(folder.resolve("loop"), folder.resolve("loop"));
+    String refusal = refused(loop, Map.of());
+    assertTrue(refusal.startsWith(loop + ": Too many levels of symbolic links"), refusal);
+  }
+
+  /** Its own message is the file's name alone; root, who may run this, is never denied anything. */
+  @Test
+  void aFileThatMayNotBeReadSaysSo() {
+    assertEquals(
+        "key.pem: permission denied (--tls-key)",
+        SmallFile.problem(Path.of("key.pem"), "--tls-key", new AccessDeniedException("key.pem")));
   }
 
   @Test

@@ -1,5 +1,7 @@
 package dev.tandem.server.http;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import dev.tandem.server.metrics.Metrics;
 import dev.tandem.server.request.Backend;
 import dev.tandem.server.request.Desk;
@@ -39,92 +41,84 @@ final class HttpPort implements AutoCloseable {
   private final HttpClient client =
       HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
 
-  private HttpPort(
-      Optional<Backend> backend,
-      DeskLimits limits,
-      HttpOptions options,
-      Authenticator authenticator,
-      Optional<Tls> tls,
-      ConnectionLimit connections) {
-    metrics = new Metrics(() -> backend.map(Backend::load));
-    desk = new Desk(limits, metrics);
-    backend.ifPresent(desk::open);
+  /** What a port is made of; the usual where a test says nothing. */
+  private static final class Setup {
+    private final Optional<Backend> backend;
+    private DeskLimits limits = LIMITS;
+    private HttpOptions options = HttpOptions.defaults();
+    private Authenticator authenticator = Authenticator.open();
+    private Optional<Tls> tls = Optional.empty();
+    private ConnectionLimit connections = new ConnectionLimit(1000);
+
+    Setup(Backend backend) {
+      this.backend = Optional.of(backend);
+    }
+
+    /** Without a model. */
+    Setup() {
+      this.backend = Optional.empty();
+    }
+  }
+
+  private HttpPort(Setup setup) {
+    metrics = new Metrics(() -> setup.backend.map(Backend::load));
+    desk = new Desk(setup.limits, metrics);
+    setup.backend.ifPresent(desk::open);
     listener =
         new ServerBootstrap()
             .group(loops)
             .channel(NioServerSocketChannel.class)
             .childOption(ChannelOption.TCP_NODELAY, true)
             .childHandler(
-                new HttpInitializer(desk, options, authenticator, tls, metrics, connections))
+                new HttpInitializer(
+                    desk,
+                    setup.options,
+                    setup.authenticator,
+                    setup.tls,
+                    metrics,
+                    setup.connections))
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();
   }
 
   static HttpPort of(Backend backend) {
-    return of(backend, HttpOptions.defaults());
+    return new HttpPort(new Setup(backend));
   }
 
   static HttpPort of(Backend backend, HttpOptions options) {
-    return new HttpPort(
-        Optional.of(backend),
-        LIMITS,
-        options,
-        Authenticator.open(),
-        Optional.empty(),
-        new ConnectionLimit(1000));
-  }
-
-  static HttpPort of(Backend backend, DeskLimits limits) {
-    return new HttpPort(
-        Optional.of(backend),
-        limits,
-        HttpOptions.defaults(),
-        Authenticator.open(),
-        Optional.empty(),
-        new ConnectionLimit(1000));
+    return of(backend, options, Authenticator.open());
   }
 
   static HttpPort of(Backend backend, HttpOptions options, Authenticator authenticator) {
-    return new HttpPort(
-        Optional.of(backend),
-        LIMITS,
-        options,
-        authenticator,
-        Optional.empty(),
-        new ConnectionLimit(1000));
+    Setup setup = new Setup(backend);
+    setup.options = options;
+    setup.authenticator = authenticator;
+    return new HttpPort(setup);
+  }
+
+  static HttpPort of(Backend backend, DeskLimits limits) {
+    Setup setup = new Setup(backend);
+    setup.limits = limits;
+    return new HttpPort(setup);
   }
 
   static HttpPort of(Backend backend, Tls tls) {
-    return new HttpPort(
-        Optional.of(backend),
-        LIMITS,
-        HttpOptions.defaults(),
-        Authenticator.open(),
-        Optional.of(tls),
-        new ConnectionLimit(1000));
+    Setup setup = new Setup(backend);
+    setup.tls = Optional.of(tls);
+    return new HttpPort(setup);
   }
 
   /** One that takes so many connections. */
   static HttpPort of(Backend backend, ConnectionLimit connections) {
-    return new HttpPort(
-        Optional.of(backend),
-        LIMITS,
-        HttpOptions.defaults(),
-        Authenticator.open(),
-        Optional.empty(),
-        connections);
+    Setup setup = new Setup(backend);
+    setup.connections = connections;
+    return new HttpPort(setup);
   }
 
   /** One whose model is still being loaded. */
   static HttpPort loading() {
-    return new HttpPort(
-        Optional.empty(),
-        LIMITS,
-        HttpOptions.defaults(),
-        Authenticator.open(),
-        Optional.empty(),
-        new ConnectionLimit(1000));
+    return new HttpPort(new Setup());
   }
 
   Desk desk() {
@@ -168,6 +162,12 @@ final class HttpPort implements AutoCloseable {
   /** A connection for bytes of all kinds. */
   RawConnection connect() {
     return new RawConnection(port());
+  }
+
+  /** It still does what it is there for. */
+  void assertAlive() {
+    assertEquals(200, get("/health").statusCode());
+    assertEquals(200, post("/v1/chat/completions", Requests.chat("")).statusCode());
   }
 
   @Override

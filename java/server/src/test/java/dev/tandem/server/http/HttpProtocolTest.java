@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.server.Await;
 import dev.tandem.server.http.RawConnection.Reply;
+import dev.tandem.server.request.Backend;
 import dev.tandem.server.request.ScriptedBackend;
 import dev.tandem.server.security.PemTls;
 import dev.tandem.server.security.TestCertificate;
+import java.lang.reflect.Proxy;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -270,6 +272,27 @@ final class HttpProtocolTest {
       assertEquals(500, port.post(CHAT, Requests.chat("")).statusCode());
       assertEquals(200, port.get("/live").statusCode());
       assertEquals(500, port.get("/v1/models").statusCode());
+    }
+  }
+
+  @Test
+  void anErrorOfTheServerIsAnAnswer() {
+    Backend broken =
+        (Backend)
+            Proxy.newProxyInstance(
+                Backend.class.getClassLoader(),
+                new Class<?>[] {Backend.class},
+                (self, method, arguments) -> {
+                  throw new OutOfMemoryError("made up");
+                });
+    try (HttpPort port = HttpPort.of(broken)) {
+      for (String path : List.of("/tokenize", CHAT)) {
+        HttpResponse<String> response = port.post(path, Requests.chat(",\"content\":\"a\""));
+        assertEquals(500, response.statusCode());
+        assertTrue(response.body().contains("internal_error"), response.body());
+        assertFalse(response.body().contains("made up"), response.body());
+      }
+      assertEquals(200, port.get("/live").statusCode());
     }
   }
 

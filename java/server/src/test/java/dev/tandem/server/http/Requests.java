@@ -16,6 +16,13 @@ final class Requests {
         .formatted(path, json.getBytes(StandardCharsets.UTF_8).length, json);
   }
 
+  /** The header of a POST to /tokenize, with more fields. */
+  static String head(String more) {
+    return "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        + more
+        + "\r\n";
+  }
+
   /** A chat with one message. */
   static String chat(String more) {
     return "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]" + more + "}";

@@ -198,6 +198,12 @@ class BadWeatherTest {
       client.generate(5, text("b"));
       assertTrue(client.expectEnd(ErrorCode.INVALID_ARGUMENT).getMessage().contains("5"));
     }
+    try (RawClient client = server.greeted()) {
+      client.generate(5, text("a"));
+      assertTrue(client.receive(5).hasStarted());
+      client.bytes(RawClient.frame(new byte[] {0x08, 5, (byte) 0xfa, 0x06, 0})); // unknown body
+      assertTrue(client.expectEnd(ErrorCode.INVALID_ARGUMENT).getMessage().contains("5"));
+    }
     Await.until(() -> desk.unfinished() == 0);
   }
 

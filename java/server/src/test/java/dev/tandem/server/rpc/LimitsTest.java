@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
 import dev.tandem.protocol.v1.ClientMessage;
+import dev.tandem.protocol.v1.DetokenizeRequest;
 import dev.tandem.protocol.v1.Error;
 import dev.tandem.protocol.v1.ErrorCode;
 import dev.tandem.protocol.v1.Finished;
@@ -18,9 +19,14 @@ import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObserver;
 import dev.tandem.server.request.ScriptedBackend;
+import dev.tandem.server.security.Authenticator;
+import dev.tandem.server.transport.ConnectionLimit;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -86,7 +92,15 @@ class LimitsTest {
 
   @Test
   void connections() {
-    RpcServer rpc = serve(ScriptedBackend.saying("x"), RpcOptions.defaults().withConnections(2));
+    desk.open(ScriptedBackend.saying("x"));
+    RpcServer rpc =
+        new RpcServer(
+            desk,
+            RpcOptions.defaults(),
+            Authenticator.open(),
+            Optional.empty(),
+            new ConnectionLimit(2));
+    server = Optional.of(rpc);
     RawClient first = rpc.greeted();
     try (RawClient second = rpc.greeted()) {
       try (RawClient third = rpc.connect()) {
@@ -178,7 +192,8 @@ class LimitsTest {
       Await.until(() -> desk.unfinished() == 0);
       long told = desk.totals().generatedTokens();
       assertTrue(told < 1_000_000, told + " tokens were made for nobody");
-      slow.expectError(1, ErrorCode.SLOW_READER);
+      String message = slow.expectError(1, ErrorCode.SLOW_READER).getMessage();
+      assertTrue(message.contains("500 ms"), message);
       slow.expectPong();
       other.expectPong();
     }
@@ -229,6 +244,50 @@ class LimitsTest {
     }
   }
 
+  /** What is kept of long requests is bounded over all connections, however many there are. */
+  @Test
+  void longRequests() {
+    int most = 8000;
+    RpcServer rpc =
+        serve(
+            ScriptedBackend.endless().withContext(10_000_000),
+            RpcOptions.defaults().withFrames(most, most).withWatermarks(4 << 10, 8 << 10));
+    List<Integer> ids = Collections.nCopies(5000, 'a' + 3); // two do not fit
+    ClientMessage.Builder text =
+        ClientMessage.newBuilder().setDetokenize(DetokenizeRequest.newBuilder().addAllIds(ids));
+    try (RawClient slow = new RawClient(rpc.address(), 4 << 10);
+        RawClient other = rpc.greeted()) {
+      slow.hello();
+      slow.expectWelcome();
+      slow.generate(1, text("a"));
+      AtomicLong id = new AtomicLong(2);
+      Await.until(() -> {
+        slow.send(id.getAndIncrement(), text); // once all buffers are full, its answer waits
+        Await.pause();
+        return !isTaken(other, text);
+      });
+      Error error = refusedFor(other, text);
+      assertTrue(error.getRetry());
+      assertEquals(700, error.getRetryAfterMillis());
+      assertTrue(error.getMessage().contains("8000"), error.getMessage());
+      other.generate(3, text("a".repeat(5000)));
+      other.expectError(3, ErrorCode.OVERLOADED);
+      other.expectPong();
+      slow.kill();
+      Await.until(() -> isTaken(other, text));
+    }
+  }
+
+  private static boolean isTaken(RawClient client, ClientMessage.Builder question) {
+    client.send(2, question);
+    return client.receive(2).hasDetokenize();
+  }
+
+  private static Error refusedFor(RawClient client, ClientMessage.Builder question) {
+    client.send(2, question);
+    return client.expectError(2, ErrorCode.OVERLOADED);
+  }
+
   /** When what has come no longer grows, the server waits for its reader. */
   private static void awaitPause(RawClient slow) {
     long before = -1;
@@ -275,7 +334,9 @@ class LimitsTest {
   void optionsAreChecked() {
     RpcOptions good = RpcOptions.defaults();
     assertThrows(IllegalArgumentException.class, () -> good.withMaxFrameBytes(1023));
-    assertThrows(IllegalArgumentException.class, () -> good.withConnections(0));
+    assertThrows(IllegalArgumentException.class, () -> good.withFrames(4096, 4095));
+    assertEquals(1 << 30, good.withMaxFrameBytes(1 << 30).longRequestBytes());
+    assertThrows(IllegalArgumentException.class, () -> new ConnectionLimit(0));
     assertThrows(IllegalArgumentException.class, () -> good.withRequestsPerConnection(0));
     assertThrows(IllegalArgumentException.class, () -> good.withWatermarks(2, 1));
     assertThrows(IllegalArgumentException.class, () -> good.withWatermarks(0, 1));

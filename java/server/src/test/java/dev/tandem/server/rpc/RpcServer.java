@@ -28,12 +28,17 @@ final class RpcServer implements AutoCloseable {
   }
 
   RpcServer(Desk desk, RpcOptions options, Authenticator authenticator) {
-    this(desk, options, authenticator, Optional.empty());
+    this(desk, options, authenticator, Optional.empty(), new ConnectionLimit(1000));
   }
 
-  RpcServer(Desk desk, RpcOptions options, Authenticator authenticator, Optional<Tls> tls) {
+  RpcServer(
+      Desk desk,
+      RpcOptions options,
+      Authenticator authenticator,
+      Optional<Tls> tls,
+      ConnectionLimit connections) {
     this.desk = desk;
-    connections = new ConnectionLimit(options.connections());
+    this.connections = connections;
     port =
         new ServerBootstrap()
             .group(loops)

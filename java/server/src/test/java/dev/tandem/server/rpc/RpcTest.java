@@ -98,13 +98,12 @@ class RpcTest {
       client.generate(7, text("hi"));
       ServerMessage started = client.receive();
       assertEquals(7, started.getRequestId());
-      assertEquals(
-          backend.asked().getFirst().prompt().size(), started.getStarted().getPromptTokens());
-      assertEquals(1, backend.asked().getFirst().prompt().getFirst(), "BOS");
-      assertEquals(
-          backend.asked().getFirst().options().sampling().seed(), started.getStarted().getSeed());
       StringBuilder text = new StringBuilder();
       Finished finished = client.finished(7, text);
+      ScriptedBackend.Asked asked = backend.asked().getFirst(); // perhaps after Started
+      assertEquals(asked.prompt().size(), started.getStarted().getPromptTokens());
+      assertEquals(1, asked.prompt().getFirst(), "BOS");
+      assertEquals(asked.options().sampling().seed(), started.getStarted().getSeed());
       assertEquals("Hello, world", text.toString().strip());
       assertEquals(Finished.Reason.STOP, finished.getReason());
       int tokens = finished.getUsage().getGeneratedTokens();

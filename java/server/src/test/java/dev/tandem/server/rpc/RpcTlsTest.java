@@ -1,12 +1,18 @@
 package dev.tandem.server.rpc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tandem.protocol.v1.ErrorCode;
 import dev.tandem.protocol.v1.Finished;
 import dev.tandem.protocol.v1.GenerateRequest;
+import dev.tandem.server.Await;
+import dev.tandem.server.config.LogFormat;
+import dev.tandem.server.config.LogLevel;
+import dev.tandem.server.config.ServerOptions;
+import dev.tandem.server.log.LogSetup;
 import dev.tandem.server.request.Caller;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskObserver;
@@ -14,12 +20,17 @@ import dev.tandem.server.request.ScriptedBackend;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.security.PemTls;
 import dev.tandem.server.security.TestCertificate;
+import dev.tandem.server.transport.ConnectionLimit;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -68,9 +79,10 @@ class RpcTlsTest {
     server =
         new RpcServer(
             desk,
-            RpcOptions.defaults().withConnections(2),
+            RpcOptions.defaults(),
             secret,
-            Optional.of(new PemTls(certificate, key, Duration.ofSeconds(1))));
+            Optional.of(new PemTls(certificate, key, Duration.ofSeconds(1))),
+            new ConnectionLimit(2));
   }
 
   @AfterEach
@@ -122,6 +134,25 @@ class RpcTlsTest {
       assertEnds(silent); // in the time that TLS has for its handshake
     }
     greeted().close();
+  }
+
+  /** A client that was to speak TLS sends its token in the clear: it need not stay in a log. */
+  @Test
+  void whatIsNoTlsIsLoggedWithoutItsBytes() {
+    ByteArrayOutputStream log = new ByteArrayOutputStream();
+    LogSetup.configure(new ServerOptions.Log(LogFormat.TEXT, LogLevel.TRACE), log);
+    try (RawClient client = server.connect()) {
+      client.hello(1, "canary");
+      assertEnds(client);
+      Await.until(() -> log.toString(StandardCharsets.UTF_8).contains("connection"));
+    } finally {
+      LogSetup.configure(
+          new ServerOptions.Log(LogFormat.TEXT, LogLevel.ERROR), OutputStream.nullOutputStream());
+    }
+    String told = log.toString(StandardCharsets.UTF_8);
+    String bytes = HexFormat.of().formatHex("canary".getBytes(StandardCharsets.UTF_8));
+    assertFalse(told.contains("canary") || told.contains(bytes), told);
+    assertTrue(told.contains("no TLS"), told);
   }
 
   @Test

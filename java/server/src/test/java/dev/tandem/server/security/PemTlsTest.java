@@ -218,7 +218,12 @@ class PemTlsTest {
 
   @Test
   void filesThatCannotBeUsedSayWhy() throws Exception {
-    assertTrue(refused().contains("no such file"));
+    assertTrue(refused().contains("no such file (--tls-cert)"));
+    Files.writeString(certificate(), first.certificatePem());
+    assertTrue(refused().contains("no such file (--tls-key)"));
+    Files.createSymbolicLink(key(), Path.of("/dev/zero"));
+    assertTrue(refused().contains("has more than 1MiB"));
+    Files.delete(key());
     write(second.certificatePem(), first.keyPem());
     assertTrue(refused().contains("is not that of the first certificate"));
     write(first.keyPem(), first.keyPem());

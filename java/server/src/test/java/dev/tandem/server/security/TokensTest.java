@@ -5,10 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tandem.server.Await;
+import dev.tandem.server.config.SmallFile;
 import dev.tandem.server.request.Caller;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
@@ -102,8 +105,10 @@ class TokensTest {
     assertTrue(refused(folder.resolve("none")).contains("no such file"));
     Path binary = file("", "rw-------");
     Files.write(binary, new byte[] {(byte) 0xff, (byte) 0xfe, 0});
-    refused(binary);
-    refused(folder);
+    assertTrue(refused(binary).contains("is no text in UTF-8"));
+    assertTrue(refused(folder).contains("Is a directory"));
+    Path large = file(CANARY + " ".repeat(SmallFile.MOST_BYTES), "rw-------");
+    assertTrue(refused(large).contains("has more than 1MiB"));
   }
 
   @Test
@@ -113,17 +118,20 @@ class TokensTest {
     try (ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor()) {
       FileWatch.start(List.of(file), Duration.ofMillis(5), timer, () -> tokens.reload(file));
       Files.writeString(file, "second-token-of-them");
-      until(() -> tokens.caller("second-token-of-them").isPresent());
+      Await.until(() -> tokens.caller("second-token-of-them").isPresent());
       assertEquals(Optional.empty(), tokens.caller("first-token-of-them"));
-      Files.writeString(file, "second-token-of-them a b c d\n");
-      Files.writeString(file, "# none\n");
+      for (String bad : List.of("third-token a b c d", "# none", "")) {
+        Files.writeString(file, bad);
+        tokens.reload(file); // whether or not the watch has come to it
+        assertTrue(tokens.caller("second-token-of-them").isPresent(), bad);
+      }
       Files.delete(file);
-      Files.writeString(file, "third-token a b c d\n");
+      tokens.reload(file);
       assertTrue(tokens.caller("second-token-of-them").isPresent());
       Path better = Files.writeString(folder.resolve("better"), "fourth-token-of-them");
       Files.setPosixFilePermissions(better, PosixFilePermissions.fromString("rw-------"));
-      Files.move(better, file, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-      until(() -> tokens.caller("fourth-token-of-them").isPresent());
+      Files.move(better, file, StandardCopyOption.REPLACE_EXISTING);
+      Await.until(() -> tokens.caller("fourth-token-of-them").isPresent());
       timer.shutdownNow();
     }
   }
@@ -133,13 +141,5 @@ class TokensTest {
   void anOpenServerKnowsEverybody(String token) {
     assertEquals(Optional.of(Caller.ANYBODY), Authenticator.open().caller(token));
     assertFalse(Authenticator.open().needsToken());
-  }
-
-  private static void until(java.util.function.BooleanSupplier holds) throws InterruptedException {
-    long end = System.nanoTime() + 30_000_000_000L;
-    while (!holds.getAsBoolean()) {
-      assertTrue(System.nanoTime() < end, "not within 30 s");
-      Thread.sleep(2);
-    }
   }
 }

@@ -108,7 +108,8 @@ class LimitsTest {
       })
   void workHasALimit(String template) {
     String problem = problem(template);
-    assertTrue(problem.contains("more work") || problem.contains("too long"), problem);
+    // On a busy machine the time is up before the work is.
+    assertTrue(problem.matches(".*(more work|too long|takes longer).*"), problem);
   }
 
   @ParameterizedTest
