@@ -25,7 +25,10 @@ inline int __syncthreads_or(int predicate, Site site = Site::here()) {
 // Accesses are carried out in the order of the program, so fences do nothing; but what one block tells another counts
 // only behind one.
 inline void __threadfence() {
+#if !defined(TD_TSAN)  // which does not know it; there, one host thread runs all blocks
   std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+  const Unseen unseen;
   current->block.grid().fence();
 }
 inline void __threadfence_system() {

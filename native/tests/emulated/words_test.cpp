@@ -229,6 +229,28 @@ TEST_F(Words, AtomicsOnSharedAndGlobalMemory) {
   }
 }
 
+// The last block to finish sums what the others have written, wherever they ran.
+__global__ void lastBlockSums(Global<int> out, Global<int> parts, Global<unsigned> finished) {
+  TD_SHARED(unsigned, before, 1);
+  if (threadIdx.x == 33) parts[blockIdx.x] = static_cast<int>(blockIdx.x) + 1;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) before[0] = atomicAdd(&finished[0], 1u);
+  __syncthreads();
+  if (before[0] + 1 < gridDim.x || threadIdx.x > 0) return;
+  __threadfence();
+  int sum = 0;
+  for (unsigned i = 0; i < gridDim.x; ++i) sum += parts[i];
+  out[0] = sum;
+  finished[0] = 0;
+}
+
+TEST_F(Words, FencesAndAtomicsOrderBlocks) {
+  DeviceArray<int> parts(device(), 40, "parts");
+  DeviceArray<unsigned> finished(device(), stream(), {0}, "finished");
+  expectEach<lastBlockSums, int>(40, 64, 1, [](int64_t) { return 820; }, 0, parts.span(), finished.span());
+}
+
 // ---- Arithmetic -----------------------------------------------------------------------------------------------------
 
 // Bytes one by one.
