@@ -22,8 +22,8 @@ inline int __syncthreads_or(int predicate, Site site = Site::here()) {
   return current->block.barrier(BarrierKind::any, predicate, site);
 }
 
-// Accesses are carried out in the order of the program, so fences do nothing; but what one block tells another counts
-// only behind one.
+// A fiber's accesses happen in the order of the program, and this is so for other host threads too. To checked views,
+// what one block tells another counts only behind a fence.
 inline void __threadfence() {
 #if !defined(TD_TSAN)  // which does not know it; there, one host thread runs all blocks
   std::atomic_thread_fence(std::memory_order_seq_cst);
