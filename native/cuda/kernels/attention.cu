@@ -49,12 +49,11 @@ struct AttentionShape {
   __device__ __forceinline__ int reach(int64_t position) const {
     return position >= 0 && position < mostPositions ? static_cast<int>(position) + 1 : 0;
   }
-  // Of a token's query head, in q and out, and its result of a piece: largest score, sum, weighted values.
-  __device__ __forceinline__ ptrdiff_t element(int token, int head) const {
-    return (static_cast<ptrdiff_t>(token) * heads + head) * kv.headSize;
-  }
-  __device__ __forceinline__ ptrdiff_t result(int token, int head, int piece) const {
-    return ((static_cast<ptrdiff_t>(token) * heads + head) * pieces + piece) * (kv.headSize + 2);
+  // Of query row token * heads + head: its elements in q and out, and its result of a piece: largest score, sum,
+  // weighted values.
+  __device__ __forceinline__ ptrdiff_t elements(ptrdiff_t row) const { return row * kv.headSize; }
+  __device__ __forceinline__ ptrdiff_t result(ptrdiff_t row, int piece) const {
+    return (row * pieces + piece) * (kv.headSize + 2);
   }
 };
 
@@ -96,8 +95,6 @@ struct Unit {
   int kvHead, firstHead, heads;
 
   __device__ __forceinline__ int rows() const { return tokens * heads; }
-  __device__ __forceinline__ int tokenOf(int row) const { return token + row / heads; }
-  __device__ __forceinline__ int headOf(int row) const { return firstHead + row % heads; }
 
   // The unit of a block of threads; without tokens, if its token belongs to the unit of one before.
   __device__ __forceinline__ Unit(Global<const int> positions, Global<const int> tables, const AttentionShape& shape) {
@@ -209,7 +206,8 @@ struct Work {
   Shared<float> weights;         // [rows][kPiece]
   Shared<float> largests, sums;  // [rows][kWarps], of the piece
   Shared<float> factors;         // [rows][2], see Joined
-  Shared<int> reaches;           // [rows]
+  Shared<int> reaches;           // [rows], positions that each sees
+  Shared<int> rows;              // [rows], which rows of q and out they are
   Shared<int64_t> places;        // of the piece's blocks in the pool
 };
 
@@ -229,14 +227,19 @@ __device__ __forceinline__ void attend(const Work& w, const Unit& unit, const At
   const int endPiece = splits ? min(firstPiece + 1, pieces) : pieces;
   if (splits && firstPiece >= pieces) return;
 
-  for (int i = thread; i < rows * headSize; i += kThreads) {
-    const int row = i / headSize;
-    float element = 0;
-    if (row < used) element = w.q[shape.element(unit.tokenOf(row), unit.headOf(row)) + i % headSize] * shape.scale;
-    w.queries[i] = element;
-  }
   if (thread < rows) {
-    w.reaches[thread] = thread < used ? shape.reach(int64_t{unit.position} + thread / unit.heads) : 0;
+    const int token = thread / unit.heads;
+    w.reaches[thread] = thread < used ? shape.reach(int64_t{unit.position} + token) : 0;
+    w.rows[thread] = (unit.token + token) * shape.heads + unit.firstHead + thread % unit.heads;
+  }
+  __syncthreads();
+  for (int row = warp; row < rows; row += kWarps) {
+    const ptrdiff_t from = shape.elements(w.rows[row]);
+    for (int d = lane; d < headSize; d += 32) {
+      float element = 0;
+      if (row < used) element = w.q[from + d] * shape.scale;
+      w.queries[row * headSize + d] = element;
+    }
   }
 
   Joined joined{0, 0};  // of row `thread`
@@ -296,7 +299,7 @@ __device__ __forceinline__ void attend(const Work& w, const Unit& unit, const At
       const float4 parts = loadAs<float4>(w.sums, thread * kWarps);
       const float sum = parts.x + parts.y + parts.z + parts.w;
       if (splits) {
-        storeAs(w.results, shape.result(unit.tokenOf(thread), unit.headOf(thread), piece), make_float2(largest, sum));
+        storeAs(w.results, shape.result(w.rows[thread], piece), make_float2(largest, sum));
       } else if (piece == 0) {
         joined = {largest, sum};
       } else {
@@ -328,7 +331,7 @@ __device__ __forceinline__ void attend(const Work& w, const Unit& unit, const At
       for (int i = 0; i < kEach; ++i) {
         const int row = firstRow + i;
         if (weighs && row < used && w.reaches[row] > base) {
-          storeAs(w.results, shape.result(unit.tokenOf(row), unit.headOf(row), piece) + 2 + pair, weighed[i]);
+          storeAs(w.results, shape.result(w.rows[row], piece) + 2 + pair, weighed[i]);
         }
       }
       return;
@@ -352,8 +355,7 @@ __device__ __forceinline__ void attend(const Work& w, const Unit& unit, const At
     const int row = firstRow + i;
     if (!weighs || row >= used) continue;
     const float sum = w.sums[row];
-    storeAs(w.out, shape.element(unit.tokenOf(row), unit.headOf(row)) + pair,
-            make_float2(values[i].x / sum, values[i].y / sum));
+    storeAs(w.out, shape.elements(w.rows[row]) + pair, make_float2(values[i].x / sum, values[i].y / sum));
   }
 }
 
@@ -361,7 +363,7 @@ __device__ __forceinline__ void attend(const Work& w, const Unit& unit, const At
 
 // Blocks of threads: tokens x KV heads and their parts x, if it splits, pieces.
 template <int groups, bool splits>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads, splits ? 1 : 2)
     attentionKernel(Global<const float> q, Global<const int> positions, Global<const int> tables,
                     Global<const int> blocks, Global<const uint16_t> pool, Global<float> results, Global<float> out,
                     AttentionShape shape) {
@@ -371,10 +373,11 @@ __global__ void __launch_bounds__(kThreads, 2)
   TD_SHARED(float, sums, kMostRows* kWarps);
   TD_SHARED(float, factors, kMostRows * 2);
   TD_SHARED(int, reaches, kMostRows);
+  TD_SHARED(int, rows, kMostRows);
   TD_SHARED(int64_t, places, kPieceBlocks);
   const Unit unit(positions, tables, shape);
   if (unit.tokens == 0) return;
-  const Work work{q, blocks, pool, results, out, queries, weights, largests, sums, factors, reaches, places};
+  const Work work{q, blocks, pool, results, out, queries, weights, largests, sums, factors, reaches, rows, places};
   if (unit.rows() == 1) {
     attend<1, groups, splits>(work, unit, shape);
   } else if (unit.rows() <= 4) {
@@ -389,14 +392,14 @@ __global__ void __launch_bounds__(kThreads, 2)
 // A block of threads joins the pieces of a token's head, each thread two dimensions of them.
 __global__ void __launch_bounds__(kThreads) joinPiecesKernel(Global<const float> results, Global<const int> positions,
                                                              Global<float> out, AttentionShape shape) {
-  const int row = static_cast<int>(blockIdx.x), token = row / shape.heads, head = row % shape.heads;
+  const int row = static_cast<int>(blockIdx.x);
   const int pair = 2 * static_cast<int>(threadIdx.x);
   if (pair >= shape.kv.headSize) return;
-  const int reach = shape.reach(positions[token]);
+  const int reach = shape.reach(positions[row / shape.heads]);
   Joined joined{0, notANumber()};
   float2 values = make_float2(0, 0);
   for (int piece = 0; piece * kPiece < reach; ++piece) {
-    const ptrdiff_t result = shape.result(token, head, piece);
+    const ptrdiff_t result = shape.result(row, piece);
     const float2 next = loadAs<float2>(results, result), nextValues = loadAs<float2>(results, result + 2 + pair);
     if (piece == 0) {
       joined = {next.x, next.y};
@@ -405,7 +408,7 @@ __global__ void __launch_bounds__(kThreads) joinPiecesKernel(Global<const float>
       values = joinValues(values, nextValues, joined.join(next.x, next.y));
     }
   }
-  storeAs(out, shape.element(token, head) + pair, make_float2(values.x / joined.sum, values.y / joined.sum));
+  storeAs(out, shape.elements(row) + pair, make_float2(values.x / joined.sum, values.y / joined.sum));
 }
 
 namespace {
