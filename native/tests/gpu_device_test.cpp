@@ -172,6 +172,65 @@ TEST(GpuDevice, StreamsCopyAndCompute) {
   EXPECT_EQ(-1, back[0]);
 }
 
+// A program of one copy to the device and one addition there.
+class CopyAndAdd {
+ public:
+  explicit CopyAndAdd(const Device& device, int64_t pace = 0)
+      : count_(device, std::vector<int32_t>{2}),
+        host_(device, {1, 2, 3, 4, 5, 6}),
+        own_(td_buffer_create(device, 48)),
+        program_(td_program_create(device)) {
+    ok(td_program_extent(program_, tensorOf(program_, count_, 1)));
+    const int32_t source = tensorOf(program_, host_, 3);
+    const int32_t x = ok(td_program_tensor(program_, own_, 0, TD_F32, TD_PLAIN, 2, 3));
+    const int32_t y = ok(td_program_tensor(program_, own_, 24, TD_F32, TD_PLAIN, 2, 3));
+    ok(td_op_copy(program_, source, x));
+    ok(td_program_pace(program_, pace));
+    ok(td_op_add(program_, x, source, y));
+    ok(td_program_finish(program_));
+  }
+  int32_t run(int64_t flag = 0) { return td_program_run(program_, flag); }
+  float sum() {
+    const std::vector<uint8_t> bytes = read(own_, 24, 4);
+    float value;
+    memcpy(&value, bytes.data(), sizeof value);
+    return value;
+  }
+
+ private:
+  Buffer<int32_t> count_;
+  Buffer<float> host_;
+  BufferHandle own_;
+  Program program_;
+};
+
+TEST(GpuDevice, ARunCanBeAborted) {
+  const Device device = openEmulated();
+  constexpr int64_t kLong = 60'000'000'000;  // nanoseconds: nobody waits for it
+  CopyAndAdd slow(device, kLong), quick(device);
+  const Flag flag(td_flag_create());
+  std::thread abort([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    ok(td_flag_set(flag));
+  });
+  EXPECT_TRUE(refused(slow.run(flag), TD_ABORTED, "aborted"));
+  abort.join();
+  EXPECT_TRUE(refused(quick.run(flag), TD_ABORTED, "aborted"));
+  ok(quick.run());
+  EXPECT_EQ(2, quick.sum());
+}
+
+TEST(GpuDevice, ADeviceThatIsLostEndsItsRunsAndNoOthers) {
+  const Device lost = openEmulated("lose-at=30"), other = openEmulated();
+  CopyAndAdd here(lost), there(other);
+  int32_t result = 0;
+  for (int i = 0; i < 40 && result == 0; ++i) result = here.run();
+  EXPECT_TRUE(refused(result, TD_DEVICE_LOST, kDevice));
+  EXPECT_TRUE(refused(here.run(), TD_DEVICE_LOST, kDevice));
+  ok(there.run());
+  EXPECT_EQ(2, there.sum());
+}
+
 TEST(GpuDevice, CountsLieWhereTheHostReads) {
   const Device device = openEmulated();
   const BufferHandle own(td_buffer_create(device, 64));

@@ -123,7 +123,6 @@ final class BenchModelCommand implements Callable<Integer> {
       }
       long huge = machine.memoryOnHugePages().orElse(0) - hugeBefore;
       Optional<MachineLimits> limits = limits(engine, machine, huge);
-      limits.ifPresent(MachineLimits::sample);
       List<BenchModelResult> results = new ArrayList<>();
       for (Test test : tests) {
         Samples samples = new Samples();
@@ -167,7 +166,7 @@ final class BenchModelCommand implements Callable<Integer> {
         .withKvTokens((int) kvTokens);
   }
 
-  /** None where memory is short: measuring takes some. */
+  /** None where memory is short, since measuring takes some, or where the device has none. */
   private static Optional<MachineLimits> limits(
       Engine engine, HostResources machine, long bytesOnHugePages) {
     if (machine.availableMemory().orElse(Long.MAX_VALUE) < LIMITS_NEED_BYTES) {
@@ -175,7 +174,8 @@ final class BenchModelCommand implements Callable<Integer> {
     }
     MachineLimits limits = new MachineLimits(engine.device(), BenchModelResult.arithmetics(engine));
     limits.useSmallPages(bytesOnHugePages < engine.memory().weights() / 2);
-    return Optional.of(limits);
+    limits.sample();
+    return Optional.of(limits).filter(MachineLimits::areKnown);
   }
 
   private List<Test> tests() {
@@ -236,7 +236,7 @@ final class BenchModelCommand implements Callable<Integer> {
           Printable.line(describe(engine.model())),
           MemoryNeed.text(engine.model().file().tensorBytes()),
           Quantities.count(engine.model().graph().parameters()),
-          "cpu " + engine.device().instructionSet(),
+          engine.device().name() + " " + engine.device().instructionSet(),
           Integer.toString(engine.device().threads()),
           result.test().name(),
           Quantities.fixed(result.samples().mean(), 2)

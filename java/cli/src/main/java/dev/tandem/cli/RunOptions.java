@@ -90,6 +90,10 @@ final class RunOptions {
       throw Failure.usage(
           "--fast-f16 converts weights while they are loaded: leave out --no-repack");
     }
+    if (!device.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+      throw Failure.value(
+          "--device", "'" + Printable.line(device, 40) + "'", "cpu, emulated:0/host");
+    }
     DeviceOptions options =
         DeviceOptions.cpu(threads())
             .withName(device)

@@ -2,7 +2,9 @@ package dev.tandem.cli;
 
 import static dev.tandem.cli.Tandem.ok;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
@@ -28,6 +30,28 @@ class BenchModelTest {
     }
     assertEquals("", lines[tests.length + 1]);
     assertTrue(lines[tests.length + 2].startsWith("memory read, "), lines[tests.length + 2]);
+  }
+
+  /** It has no limits of its own to be compared with. */
+  @Test
+  void emulatedDevicesAreMeasuredWithoutLimits() {
+    Tandem.Result run =
+        Tandem.run(
+            "bench", "model", "-p", "4", "-n", "2", "-r", "1", "--device", "emulated:0/host");
+    assumeFalse(run.err().contains("this installation has no"), run.err());
+    assertEquals(0, run.code(), run.err());
+    assertTrue(run.out().contains("  emulated:0/host "), run.out());
+    assertFalse(run.out().contains("memory read"), run.out());
+  }
+
+  @Test
+  void devicesThatAreNone() {
+    for (String name : List.of("", "banana", "emulated:99999999999/host", "cuda:", "a\nb")) {
+      Tandem.Result run = Tandem.run("generate", "x", "-n", "1", "--device", name);
+      assertTrue(run.code() == 1 || run.code() == 2, name);
+      assertTrue(run.err().lines().findFirst().orElseThrow().contains("device"), run.err());
+      assertFalse(run.err().contains("\tat "), run.err());
+    }
   }
 
   @Test

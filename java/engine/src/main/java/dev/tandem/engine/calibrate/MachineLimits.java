@@ -46,6 +46,11 @@ public final class MachineLimits {
     }
   }
 
+  /** Whether the device, once sampled, has told any: an emulated one has none. */
+  public boolean areKnown() {
+    return !samples.isEmpty();
+  }
+
   /** Bytes or operations per second; empty for what the machine does not have. */
   public OptionalDouble of(Limit limit) {
     Samples seen = samples.get(limit);
