@@ -117,8 +117,9 @@ final class OpenAiJavaTest {
       }
     }
     assertEquals(whole.choices().getFirst().text(), text.toString());
-    assertEquals(24, tokens);
-    if (StoryServer.isChat()) {
+    assertEquals(whole.usage().orElseThrow().completionTokens(), tokens);
+    if (StoryServer.isChat()) { // the story model soon ends a text of unicorns
+      assertEquals(24, tokens);
       assertTrue(pieces < tokens, pieces + " pieces of " + tokens + " tokens");
       assertTrue(text.toString().contains("\uD83E\uDD84"), text.toString());
       assertFalse(text.toString().contains("\uFFFD "), text.toString());

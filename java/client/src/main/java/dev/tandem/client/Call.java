@@ -21,6 +21,9 @@ abstract class Call {
           .setFinished(Finished.newBuilder().setReason(Finished.Reason.CANCELLED))
           .build();
 
+  /** Long enough for the loop to read what has come, short enough for nobody to notice. */
+  private static final Duration LAST_LOOK = Duration.ofMillis(10);
+
   private final EventLoop loop;
   private final ClientMessage request;
   private final ClientOptions options;
@@ -57,10 +60,7 @@ abstract class Call {
   /** From now on its deadline counts. */
   final void begin() {
     if (!deadline.isZero()) {
-      deadlineTimer =
-          Optional.of(
-              loop.schedule(
-                  () -> giveUp(deadlineExceeded()), deadline.toNanos(), TimeUnit.NANOSECONDS));
+      deadlineTimer = Optional.of(after(deadline, () -> giveUp(deadlineExceeded())));
     }
   }
 
@@ -134,10 +134,19 @@ abstract class Call {
 
   private void expectAnswer() {
     answerTimer.ifPresent(timer -> timer.cancel(false));
-    answerTimer =
-        Optional.of(
-            loop.schedule(
-                () -> giveUp(noAnswer()), options.answerTimeout().toNanos(), TimeUnit.NANOSECONDS));
+    answerTimer = Optional.of(after(options.answerTimeout(), this::lookOnceMore));
+  }
+
+  /**
+   * The time is over by the clock. A process that was stopped meanwhile may have its answer in the
+   * socket: the loop reads sockets before it comes to what is due later.
+   */
+  private void lookOnceMore() {
+    answerTimer = Optional.of(after(LAST_LOOK, () -> giveUp(noAnswer())));
+  }
+
+  private Future<?> after(Duration time, Runnable then) {
+    return loop.schedule(then, time.toNanos(), TimeUnit.NANOSECONDS);
   }
 
   private TandemException noAnswer() {

@@ -89,6 +89,11 @@ public final class TokenStream implements Iterable<Token>, AutoCloseable {
     }
   }
 
+  /** Whether as much has come as is kept, so that the connection is not read. */
+  boolean isStalled() {
+    return call.events().isStalled();
+  }
+
   /** Makes the next token the next; false at the end. */
   private boolean advance() {
     while (next.isEmpty() && finished.isEmpty()) {

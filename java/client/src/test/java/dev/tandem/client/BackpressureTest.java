@@ -96,12 +96,15 @@ class BackpressureTest {
   void aRequestBehindAStalledOneIsToldWhyNothingComes() throws Exception {
     try (TandemClient client =
             TandemClient.connect(
-                server.options().bufferedEvents(16).answerTimeout(Duration.ofMillis(300)).build());
+                server.options().bufferedEvents(16).answerTimeout(Duration.ofSeconds(1)).build());
         TokenStream stalled = client.generate(REQUEST)) {
       FakeServer.Asked asked = server.next();
       asked.answer(Answers.started());
       stalled.started();
       stall(asked);
+      while (!stalled.isStalled()) { // the client may have had no time to read yet
+        Thread.sleep(Duration.ofMillis(1));
+      }
       TandemException failure = assertThrows(TandemException.class, client::health);
       assertEquals(ErrorCode.DEADLINE_EXCEEDED, failure.code());
       assertTrue(failure.getMessage().contains("does not keep up"), failure.getMessage());
