@@ -81,10 +81,10 @@ struct StoreKvCall {
   PagedLayer layer;
 };
 
-// rope() of q and k, and storeKv(), at once; k itself stays as it is.
+// rope() of q and k, and storeKv(), at once.
 struct RopeStoreKvCall {
-  DeviceSpan<float> q;  // [tokens][heads][headSize]
-  DeviceSpan<const float> k, v, angles;
+  DeviceSpan<float> q, k;  // [tokens][heads or kvHeads][headSize]
+  DeviceSpan<const float> v, angles;
   PagedTokens tokens;
   PagedLayer layer;
   int heads, pairs;
