@@ -2,7 +2,7 @@
 set(TANDEM_GPU_KERNELS
   attention.cu
   elementwise.cu
-  matvec_q8_0.cu
+  matvec.cu
   rms_norm.cu
   rope.cu
   rows.cu
