@@ -281,7 +281,7 @@ class Compiler {
                                                  .addends = rowsOfTensor<const float>(o.addends, rows, "addends"),
                                                  .rows = rows,
                                                  .vocabulary = o.logits.columns,
-                                                 .columns = o.ids.columns});
+                                                 .places = o.ids.columns});
                 },
             .before =
                 [o](int64_t rows) {

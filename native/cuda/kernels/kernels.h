@@ -138,6 +138,50 @@ struct CopyCall {
   DeviceSpan<unsigned char> out;
 };
 
+// ---- Activations, and the end of a step.
+
+// out[r] = x[r] as TD_ACT8 or TD_ACTBF16 (core/activation.h), rows without gaps; out: at a multiple of 4 bytes.
+struct EncodeCall {
+  DeviceSpan<const float> x;
+  DeviceSpan<unsigned char> out;  // [rows][activationRowBytes(type, columns)]
+  int64_t rows, columns;
+  int32_t type;
+};
+
+// Penalties and biases, in place, as td_op_adjust() has them. The host looks at counts and ids where it can: here
+// counts are cut to the places that there are, ids out of range change nothing, and an impossible factor or addend
+// makes its logit NaN.
+struct AdjustCall {
+  DeviceSpan<float> logits;      // [rows][vocabulary]
+  DeviceSpan<const int> counts;  // [rows]
+  DeviceSpan<const int> ids;     // [rows][places], as factors and addends
+  DeviceSpan<const float> factors, addends;
+  int64_t rows, vocabulary, places;
+};
+
+// Of each row of logits the best candidates in order, and the logarithm of the sum of all exponentials, as
+// td_op_select() has them. A row with a logit that is not finite gets logSum NaN, ids -1 and values NaN.
+struct SelectCall {
+  DeviceSpan<const float> logits;  // [rows][vocabulary]
+  DeviceSpan<int> ids;             // [rows][candidates]
+  DeviceSpan<float> values;        // [rows][candidates]
+  DeviceSpan<float> logSums;       // [rows]
+  DeviceSpan<unsigned char> work;  // selectWorkBytes() or more, at a multiple of 8
+  int64_t rows, vocabulary, candidates;
+};
+
+// A block of threads looks at so many logits; their best and their sum are joined after that.
+constexpr int kSelectPart = 4096;
+
+inline int64_t selectParts(int64_t vocabulary) {
+  return (vocabulary + kSelectPart - 1) / kSelectPart;
+}
+
+// For every part its largest logit and sum (f32 each), and its candidates (u64).
+inline int64_t selectWorkBytes(int64_t rows, int64_t vocabulary) {
+  return rows * selectParts(vocabulary) * (8 + 8 * TD_MAX_CANDIDATES);
+}
+
 // A library's, as it gives them to others (gpu.h): a failure's message is the table's. The stream is what
 // td_gpu_table::kernel_stream() says.
 struct GpuKernels {
@@ -153,6 +197,9 @@ struct GpuKernels {
   td_gpu_status (*embedding)(void* stream, const EmbeddingCall&);
   td_gpu_status (*gatherRows)(void* stream, const GatherCall&);
   td_gpu_status (*copyBytes)(void* stream, const CopyCall&);
+  td_gpu_status (*encode)(void* stream, const EncodeCall&);
+  td_gpu_status (*adjust)(void* stream, const AdjustCall&);
+  td_gpu_status (*select)(void* stream, const SelectCall&);
 };
 
 namespace raw {

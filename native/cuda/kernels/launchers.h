@@ -19,5 +19,8 @@ DeviceError attention(void* stream, const AttentionCall& call);
 DeviceError embedding(void* stream, const EmbeddingCall& call);
 DeviceError gatherRows(void* stream, const GatherCall& call);
 DeviceError copyBytes(void* stream, const CopyCall& call);
+DeviceError encode(void* stream, const EncodeCall& call);
+DeviceError adjust(void* stream, const AdjustCall& call);
+DeviceError select(void* stream, const SelectCall& call);
 
 }  // namespace td::TD_VIEWS

@@ -32,6 +32,9 @@ const GpuKernels gpuKernels = {
     .embedding = tell<embedding>,
     .gatherRows = tell<gatherRows>,
     .copyBytes = tell<copyBytes>,
+    .encode = tell<encode>,
+    .adjust = tell<adjust>,
+    .select = tell<select>,
 };
 
 }  // namespace td::TD_VIEWS
