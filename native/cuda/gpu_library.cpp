@@ -76,8 +76,9 @@ std::shared_ptr<Device> openGpuDevice(const std::string& name, const char* isa, 
     return std::make_shared<GpuDevice>(std::move(gpu), GpuMode::kernels, chooseIsa(isa), threads, memoryLimit);
   }
   const char* const wanted = getenv("TANDEM_EMULATED");
-  const std::string settings =
-      "threads=" + std::to_string(threads) + (wanted != nullptr ? " " + std::string(wanted) : "");
+  std::string settings = "threads=";
+  settings += std::to_string(threads);
+  if (wanted != nullptr) settings.append(" ").append(wanted);
   auto gpu = std::make_shared<Gpu>(name, gpuTable("libtandem_emulated.so"), parsed.index, settings);
   const GpuMode mode = parsed.mode == "host" ? GpuMode::host : GpuMode::kernels;
   return std::make_shared<GpuDevice>(std::move(gpu), mode, chooseIsa(isa), threads, memoryLimit);
