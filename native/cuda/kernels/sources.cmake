@@ -2,6 +2,7 @@
 set(TANDEM_GPU_KERNELS
   attention.cu
   elementwise.cu
+  matmul.cu
   matvec.cu
   rms_norm.cu
   rope.cu
