@@ -34,13 +34,13 @@ __device__ __forceinline__ int segmentStart(int part, int count) {
 // A row of a tile. A field is named by its offset in a block of the format (core/formats.h).
 struct TileRow {
   Bytes weights;
-  ptrdiff_t tile;
-  int row;
+  ptrdiff_t tile, row;
 
+  // Written so that all that a compiler does not know is the same for all units of a size.
   template <class Unit>
   __device__ __forceinline__ Unit unit(int offset, int i) const {
     constexpr int kBytes = sizeof(Unit);
-    return loadAs<Unit>(weights, tile + offset * kTileRows + (i * kTileRows + row) * kBytes);
+    return loadAs<Unit>(weights, tile + row * kBytes + kTileRows * (offset + i * kBytes));
   }
   __device__ __forceinline__ float half(int offset) const { return __half2float(unit<__half>(offset, 0)); }
 };

@@ -62,19 +62,24 @@ __global__ void __launch_bounds__(kThreads)
   for (int k = segmentStart(part, pieces); k < end; ++k) {
     addPiece<Format>(sum, weights, group, row, k, x, token);
   }
-  if constexpr (kQuantised<Format>) {
-    const int firstRest = segmentStart(part, rests), endOfRests = segmentStart(part + 1, rests);
-    const ptrdiff_t restsAt = static_cast<ptrdiff_t>(pieces) * (Format::kColumns / kActBlock) * kActBytes;
-#pragma unroll
-    for (int n = 0; n < kTokens; ++n) {
-#pragma unroll 1
-      for (int j = firstRest; j < endOfRests; ++j) {
-        sum[n] = addRest<Format>(sum[n], weights, group, row, x, token[n] + restsAt + j * kRestBytes);
-      }
-    }
-  }
 #pragma unroll
   for (int n = 0; n < kTokens; ++n) parts[(part * kTokens + n) * kTileRows + row] = sum[n];
+  if constexpr (kQuantised<Format>) {
+    // Token by token, each thread on its own sums: few terms, so that less code is worth more than registers.
+    const int firstRest = segmentStart(part, rests), endOfRests = segmentStart(part + 1, rests);
+    const ptrdiff_t restsAt = static_cast<ptrdiff_t>(pieces) * (Format::kColumns / kActBlock) * kActBytes;
+#pragma unroll 1
+    for (int n = 0; n < kTokens; ++n) {
+      const int at = (part * kTokens + n) * kTileRows + row;
+      const ptrdiff_t first = min(firstToken + n, tokens - 1) * xRowBytes + restsAt;
+      float more = parts[at];
+#pragma unroll 1
+      for (int j = firstRest; j < endOfRests; ++j) {
+        more = addRest<Format>(more, weights, group, row, x, first + j * kRestBytes);
+      }
+      parts[at] = more;
+    }
+  }
   __syncthreads();
 
   for (int i = thread; i < kTokens * kTileRows; i += kThreads) {
@@ -113,8 +118,7 @@ struct MatVec {
 
 }  // namespace
 
-DeviceError matMul(void* stream, const MatMulCall& call) {
-  if (call.rows == 0 || call.tokens == 0) return {};
+DeviceError matVec(void* stream, const MatMulCall& call) {
   return byFormat<MatVec>(stream, call);
 }
 

@@ -4,6 +4,8 @@ set(TANDEM_GPU_KERNELS
   attention.cu
   elementwise.cu
   encode.cu
+  matmul.cu
+  matvec.cu
   matvec.cu
   rms_norm.cu
   rope.cu
