@@ -44,17 +44,18 @@ void matVec(benchmark::State& state, bool checked, int threads, int64_t tokens) 
   constexpr int64_t kRows = 1024, kColumns = 2048;
   Rig rig(checked, threads);
   const int64_t weightBytes = kRows * kColumns / 32 * 34, xBytes = Act8Row(kColumns).bytes();
-  const MatVecCall call{.weights = {rig.allocate(weightBytes), weightBytes},
+  const MatMulCall call{.weights = {rig.allocate(weightBytes), weightBytes},
                         .x = {rig.allocate(tokens * xBytes), tokens * xBytes},
                         .bias = {},
                         .y = {rig.allocate(4 * tokens * kRows), tokens * kRows},
+                        .type = TD_Q8_0,
                         .rows = kRows,
                         .columns = kColumns,
                         .tokens = tokens,
                         .xRowBytes = xBytes,
                         .yStride = kRows};
   for (auto _ : state) {
-    must(rig.kernels.matVecQ80(&rig.stream, call));
+    must(rig.kernels.matMul(&rig.stream, call));
     must(rig.stream.synchronize());
   }
   rate(state, "GMAC", static_cast<double>(kRows * kColumns * tokens));

@@ -27,15 +27,16 @@ struct ElementwiseCall {
   DeviceSpan<float> out;
 };
 
-// y[token][row] = weights[row] . x[token] (+ bias[row]): weights in tiles (core/tiles.h), tokens as TD_ACT8
-// (core/activation.h). A token's results do not depend on how many others there are.
-struct MatVecCall {
+// y[token][row] = weights[row] . x[token] (+ bias[row]): weights in tiles (core/tiles.h). A token's results do not
+// depend on how many others there are: matmul_formats.h has the order of summation.
+struct MatMulCall {
   ReadOnlySpan<unsigned char> weights;
-  DeviceSpan<const unsigned char> x;
-  ReadOnlySpan<float> bias;  // may be empty
+  DeviceSpan<const unsigned char> x;  // TD_F32 for F32 and F16, TD_ACTBF16 for BF16, else TD_ACT8 (core/activation.h)
+  ReadOnlySpan<float> bias;           // may be empty
   DeviceSpan<float> y;
+  int32_t type;  // td_type of the weights
   int64_t rows, columns, tokens;
-  int64_t xRowBytes;  // from token to token, divisible by 16
+  int64_t xRowBytes;  // from token to token: divisible by 16 for TD_ACT8, by 4 otherwise
   int64_t yStride;    // floats from token to token
 };
 
@@ -81,10 +82,10 @@ struct StoreKvCall {
   PagedLayer layer;
 };
 
-// rope() of q and k, and storeKv(), at once; k itself stays as it is.
+// rope() of q and k, and storeKv(), at once.
 struct RopeStoreKvCall {
-  DeviceSpan<float> q;  // [tokens][heads][headSize]
-  DeviceSpan<const float> k, v, angles;
+  DeviceSpan<float> q, k;  // [tokens][heads or kvHeads][headSize]
+  DeviceSpan<const float> v, angles;
   PagedTokens tokens;
   PagedLayer layer;
   int heads, pairs;
@@ -187,7 +188,7 @@ struct GpuKernels {
   td_gpu_status (*rmsNorm)(void* stream, const RmsNormCall&);
   td_gpu_status (*siluTimes)(void* stream, const ElementwiseCall&);  // x / (1 + e^-x) * y
   td_gpu_status (*add)(void* stream, const ElementwiseCall&);
-  td_gpu_status (*matVecQ80)(void* stream, const MatVecCall&);
+  td_gpu_status (*matMul)(void* stream, const MatMulCall&);
   td_gpu_status (*ropeAngles)(void* stream, const RopeAnglesCall&);
   td_gpu_status (*rope)(void* stream, const RopeCall&);
   td_gpu_status (*storeKv)(void* stream, const StoreKvCall&);

@@ -10,7 +10,7 @@ namespace td::TD_VIEWS {
 DeviceError rmsNorm(void* stream, const RmsNormCall& call);
 DeviceError siluTimes(void* stream, const ElementwiseCall& call);
 DeviceError add(void* stream, const ElementwiseCall& call);
-DeviceError matVecQ80(void* stream, const MatVecCall& call);
+DeviceError matMul(void* stream, const MatMulCall& call);
 DeviceError ropeAngles(void* stream, const RopeAnglesCall& call);
 DeviceError rope(void* stream, const RopeCall& call);
 DeviceError storeKv(void* stream, const StoreKvCall& call);

@@ -4,7 +4,7 @@ set(TANDEM_GPU_KERNELS
   attention.cu
   elementwise.cu
   encode.cu
-  matvec_q8_0.cu
+  matvec.cu
   rms_norm.cu
   rope.cu
   rows.cu
