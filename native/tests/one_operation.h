@@ -10,7 +10,8 @@ namespace td::testing {
 
 class OneOperation {
  public:
-  // rows: the extent. Where tensors begin is random, at multiples of four bytes.
+  // rows: the extent. Where tensors of floats begin is random: anywhere for the CPU's kernels; those for GPUs read and
+  // write up to sixteen bytes at once.
   OneOperation(int64_t device, Random& random, int64_t rows)
       : device_(device),
         random_(random),
@@ -37,12 +38,17 @@ class OneOperation {
     return add(typeOf<T>(), TD_PLAIN, rows + spare, columns, bytesOf(values), true);
   }
   int32_t output(int32_t type, int64_t rows, int64_t columns) { return add(type, TD_PLAIN, rows, columns, {}, true); }
+  // ... in memory that the host reaches, for what it looks at.
+  int32_t sharedOutput(int32_t type, int64_t rows, int64_t columns) {
+    return add(type, TD_PLAIN, rows, columns, {}, true, true);
+  }
 
   // Runs it; whatever it returns, guards and inputs are whole.
   int32_t run() {
     if (!finished_) ok(td_program_finish(program_));
     finished_ = true;
     const int32_t result = td_program_run(program_, 0);
+    if (result == -TD_DEVICE_LOST) return result;
     for (auto& [tensor, memory] : memories_) {
       const std::vector<uint8_t> before = memory.bytes;
       EXPECT_EQ(0, td_buffer_read(memory.buffer, 0, memory.bytes.data(), static_cast<int64_t>(memory.bytes.size())));
@@ -101,16 +107,16 @@ class OneOperation {
   }
 
   int32_t add(int32_t type, td_layout layout, int64_t rows, int64_t columns, const std::vector<uint8_t>& values,
-              bool writable) {
+              bool writable, bool shared = false) {
     const int64_t size = ok(td_tensor_bytes(type, layout, rows, columns));
-    const int64_t first = kGuard + (type == TD_F32 ? 4 * random_.between(0, 3) : 0);
+    const int64_t first = kGuard + (type == TD_F32 ? (takesPlainWeights() ? 4 : 16) * random_.between(0, 3) : 0);
     std::vector<uint8_t> bytes(static_cast<size_t>(first + size + kGuard), 0xa5);
     std::fill_n(bytes.begin() + first, size, uint8_t{0xff});
     std::copy(values.begin(), values.end(), bytes.begin() + first);
-    // Token numbers, positions and the like are what the host writes for every step.
     const auto length = static_cast<int64_t>(bytes.size());
-    BufferHandle buffer(type == TD_I32 && !writable ? td_buffer_create_shared(device_, length)
-                                                    : td_buffer_create(device_, length));
+    // Token numbers, positions and the like are what the host writes for every step.
+    if (type == TD_I32 && !writable) shared = true;
+    BufferHandle buffer(shared ? td_buffer_create_shared(device_, length) : td_buffer_create(device_, length));
     EXPECT_EQ(0, td_buffer_write(buffer, 0, bytes.data(), length)) << errorMessage();
     const int32_t tensor = ok(td_program_tensor(program_, buffer, first, type, layout, rows, columns));
     memories_.insert({tensor, Memory{std::move(buffer), first, size, writable, std::move(bytes)}});

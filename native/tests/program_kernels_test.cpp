@@ -8,15 +8,9 @@
 namespace td::testing {
 namespace {
 
-// A device whose kernels run under the emulator, thousands of times slower than a processor's.
+// Whether kernels for GPUs run here under the emulator, thousands of times slower than a processor's.
 bool isSlow() {
-  return std::string_view(deviceName()).find("emulated:0/cuda") == 0;
-}
-
-// Where the kernels are those of a GPU, it has no say.
-std::vector<td_isa> isasOfDevice() {
-  const bool hasOwnKernels = std::string_view(deviceName()).find("cuda") != std::string_view::npos;
-  return hasOwnKernels ? std::vector{isas().back()} : isas();
+  return !takesPlainWeights() && std::string_view(deviceName()).starts_with("emulated");
 }
 
 class DeviceKernels : public ::testing::TestWithParam<td_isa> {
@@ -432,7 +426,7 @@ TEST_P(DeviceKernels, Select) {
     }
     OneOperation run(device(), random, rows.used);
     const int32_t ids = run.output(TD_I32, rows.all(), candidates), values = run.output(TD_F32, rows.all(), candidates),
-                  sums = run.output(TD_F32, rows.all(), 1);
+                  sums = run.sharedOutput(TD_F32, rows.all(), 1);
     ok(td_op_select(run, run.input(logits, vocabulary, rows.spare), ids, values, sums));
     if (damaged) {
       ASSERT_TRUE(refused(run.run(), TD_NOT_FINITE, "output row " + std::to_string(spoilt)));
@@ -452,7 +446,7 @@ TEST_P(DeviceKernels, Select) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, DeviceKernels, ::testing::ValuesIn(isasOfDevice()), isaOfTest);
+INSTANTIATE_TEST_SUITE_P(Isa, DeviceKernels, ::testing::ValuesIn(deviceIsas()), isaOfTest);
 
 }  // namespace
 }  // namespace td::testing
