@@ -3,10 +3,17 @@
 #include "bench.h"
 #include "core/tiles.h"
 #include "cuda/emulated/device.h"
+#include "cuda/emulated/told.h"
 #include "cuda/kernels/kernels.h"
 
 namespace td::bench {
 namespace {
+
+void must(td_gpu_status status) {
+  if (status == TD_GPU_OK) return;
+  fprintf(stderr, "%s\n", emulated::lastMessage().c_str());
+  std::abort();
+}
 
 void must(const DeviceError& error) {
   if (!error) return;

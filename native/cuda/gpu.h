@@ -113,6 +113,11 @@ typedef struct td_gpu_table {
   /* Writes an int32 after all that is in the stream before. */
   td_gpu_status (*write_word)(td_gpu_stream* stream, uint64_t address, int32_t value);
 
+  /* The kernels for the device: a td::GpuKernels (kernels/kernels.h). */
+  const void* (*kernels)(td_gpu* gpu);
+  /* What they take for a stream. */
+  void* (*kernel_stream)(td_gpu_stream* stream);
+
   /* Where the host reaches memory of an emulated device; null where there is a real one. */
   void* (*host_view)(td_gpu* gpu, uint64_t address);
 } td_gpu_table;

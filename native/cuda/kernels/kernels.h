@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "cuda/device_error.h"
 #include "cuda/device_span.h"
+#include "cuda/gpu.h"
 #include "tandem.h"
 
 namespace td {
@@ -137,19 +137,21 @@ struct CopyCall {
   DeviceSpan<unsigned char> out;
 };
 
+// A library's, as it gives them to others (gpu.h): a failure's message is the table's. The stream is what
+// td_gpu_table::kernel_stream() says.
 struct GpuKernels {
-  DeviceError (*rmsNorm)(void* stream, const RmsNormCall&);
-  DeviceError (*siluTimes)(void* stream, const ElementwiseCall&);  // x / (1 + e^-x) * y
-  DeviceError (*add)(void* stream, const ElementwiseCall&);
-  DeviceError (*matVecQ80)(void* stream, const MatVecCall&);
-  DeviceError (*ropeAngles)(void* stream, const RopeAnglesCall&);
-  DeviceError (*rope)(void* stream, const RopeCall&);
-  DeviceError (*storeKv)(void* stream, const StoreKvCall&);
-  DeviceError (*ropeStoreKv)(void* stream, const RopeStoreKvCall&);
-  DeviceError (*attention)(void* stream, const AttentionCall&);
-  DeviceError (*embedding)(void* stream, const EmbeddingCall&);
-  DeviceError (*gatherRows)(void* stream, const GatherCall&);
-  DeviceError (*copyBytes)(void* stream, const CopyCall&);
+  td_gpu_status (*rmsNorm)(void* stream, const RmsNormCall&);
+  td_gpu_status (*siluTimes)(void* stream, const ElementwiseCall&);  // x / (1 + e^-x) * y
+  td_gpu_status (*add)(void* stream, const ElementwiseCall&);
+  td_gpu_status (*matVecQ80)(void* stream, const MatVecCall&);
+  td_gpu_status (*ropeAngles)(void* stream, const RopeAnglesCall&);
+  td_gpu_status (*rope)(void* stream, const RopeCall&);
+  td_gpu_status (*storeKv)(void* stream, const StoreKvCall&);
+  td_gpu_status (*ropeStoreKv)(void* stream, const RopeStoreKvCall&);
+  td_gpu_status (*attention)(void* stream, const AttentionCall&);
+  td_gpu_status (*embedding)(void* stream, const EmbeddingCall&);
+  td_gpu_status (*gatherRows)(void* stream, const GatherCall&);
+  td_gpu_status (*copyBytes)(void* stream, const CopyCall&);
 };
 
 namespace raw {

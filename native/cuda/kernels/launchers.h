@@ -1,6 +1,7 @@
 // The launchers of all kernel files, for the table (table.cu). See kernels.h.
 #pragma once
 
+#include "cuda/device_error.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/views.h"
 

@@ -1,0 +1,11 @@
+# The kernels for GPUs, for the emulated device and for CUDA. A new one is one line here.
+set(TANDEM_GPU_KERNELS
+  attention.cu
+  elementwise.cu
+  matvec_q8_0.cu
+  rms_norm.cu
+  rope.cu
+  rows.cu
+  store_kv.cu
+  table.cu)
+list(TRANSFORM TANDEM_GPU_KERNELS PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
