@@ -7,6 +7,7 @@
 #include "core/tiles.h"
 #include "core/weight_file.h"
 #include "cpu/cpu_operation.h"
+#include "cuda/gpu_limits.h"
 #include "cuda/gpu_program.h"
 #include "cuda/kernels/kernels.h"
 
@@ -91,8 +92,9 @@ int64_t GpuDevice::property(int32_t property) const {
   }
 }
 
-double GpuDevice::limit(int32_t, int32_t) {
-  fail(TD_UNSUPPORTED, "%s has no limits of its own: measure those of cpu", name().c_str());
+double GpuDevice::limit(int32_t kind, int32_t milliseconds) {
+  const std::lock_guard lock(turn_);
+  return measureGpu(*this, kind, milliseconds);
 }
 
 int32_t GpuDevice::activationType(int32_t weightType) const {

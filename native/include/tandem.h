@@ -88,13 +88,30 @@ enum td_property {
 
 enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2, TD_ISA_AMX = 3 };
 
-/* What bounds a kernel, see td_device_limit(). */
+/* What bounds a kernel, or a copy, see td_device_limit(). */
 enum td_limit {
   TD_LIMIT_READ = 0,             /* bytes read from memory that no cache holds, on pages as buffers have them */
   TD_LIMIT_READ_SMALL_PAGES = 1, /* the same on the system's smallest pages */
   TD_LIMIT_F32 = 2,              /* fp32 multiplications and additions */
   TD_LIMIT_INT8 = 3,             /* those of int8 dot products, by the instructions that matmul uses */
-  TD_LIMIT_BF16 = 4              /* those of bf16 dot products */
+  TD_LIMIT_BF16 = 4,             /* those of bf16 dot products */
+  TD_LIMIT_COPY = 5,             /* bytes read and bytes written, together, by copies within a GPU's memory */
+  TD_LIMIT_TO_DEVICE = 6,        /* bytes copied from pinned memory of the host to a GPU */
+  TD_LIMIT_TO_HOST = 7           /* and back */
+};
+
+/* What there is to know of a GPU: where each number stands among those that td_gpu_describe() writes. */
+enum td_gpu_fact {
+  TD_FACT_USABLE = 0,  /* 1: td_device_open() can open it */
+  TD_FACT_COMPUTE = 1, /* compute capability: 75 for 7.5; 0 of an emulated device */
+  TD_FACT_MULTIPROCESSORS = 2,
+  TD_FACT_COPY_ENGINES = 3, /* copies that go on beside kernels */
+  TD_FACT_MEMORY = 4,       /* bytes */
+  TD_FACT_MEMORY_FREE = 5,  /* of these, now, among all processes; 0 of one that cannot be used */
+  TD_FACT_L2 = 6,           /* bytes */
+  TD_FACT_DRIVER = 7,       /* CUDA version that the driver knows: 13000 for 13.0; 0 of an emulated device */
+  TD_FACT_RUNTIME = 8,      /* CUDA version that the library was built with */
+  TD_FACTS = 9              /* how many there are */
 };
 
 /* A block of KV cache holds this many positions of one sequence. */
@@ -129,8 +146,19 @@ int64_t td_device_property(int64_t device, int32_t property);
 
 /* Measures, with all threads of the device, what this machine can do at most: bytes or operations per second, for about
  * so many milliseconds (1 to 10,000). A multiplication and an addition are two operations. Reading takes 512 MiB of the
- * device's memory meanwhile. kind: td_limit; TD_UNSUPPORTED where the instruction set has no such operation. */
+ * device's memory meanwhile, a GPU's copies at most that. kind: td_limit; TD_UNSUPPORTED where the device has no such
+ * operation. A GPU's reading is what its copies read and write. */
 int64_t td_device_limit(int64_t device, int32_t kind, int32_t milliseconds);
+
+/* ---- GPUs ------------------------------------------------------------------------------------ */
+
+/* How many GPUs there are of a kind, "cuda" or "emulated", whether or not they can be used. TD_UNSUPPORTED where there
+ * is no driver or no library for them: the message says what is missing. */
+int32_t td_gpu_count(const void* kind);
+/* What is known of one: "cuda:0", "emulated:0". facts: TD_FACTS int64. text: four lines, NUL-ended, cut to `capacity`:
+ * what it is called, its PCI address, the driver's release, and why it cannot be used; each may be empty. Returns the
+ * text's full length. */
+int64_t td_gpu_describe(const void* name, void* facts, void* text, int64_t capacity);
 
 /* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or
  * TD_ACTBF16. TD_UNSUPPORTED for a type that is none of weights. */

@@ -6,7 +6,6 @@ set(TANDEM_GPU_KERNELS
   encode.cu
   matmul.cu
   matvec.cu
-  matvec.cu
   rms_norm.cu
   rope.cu
   rows.cu

@@ -20,6 +20,9 @@ final class LimitsText {
       case F32 -> "fp32";
       case INT8 -> "int8 dot";
       case BF16 -> "bf16 dot";
+      case COPY -> "copies within the device";
+      case TO_DEVICE -> "copies to the device";
+      case TO_HOST -> "copies to the host";
     };
   }
 
@@ -61,6 +64,9 @@ final class LimitsText {
       case F32 -> "fp32";
       case INT8 -> "int8";
       case BF16 -> "bf16";
+      case COPY -> "copy";
+      case TO_DEVICE -> "copy_to_device";
+      case TO_HOST -> "copy_to_host";
     };
   }
 }

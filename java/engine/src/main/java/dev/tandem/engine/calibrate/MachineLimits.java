@@ -22,9 +22,9 @@ public final class MachineLimits {
   private final Set<Limit> wanted;
   private Limit pages = Limit.READ;
 
-  /** Of all kinds. */
+  /** Of all kinds that bound kernels. */
   public MachineLimits(Device device) {
-    this(device, EnumSet.allOf(Limit.class));
+    this(device, EnumSet.range(Limit.READ, Limit.BF16));
   }
 
   /**
