@@ -20,12 +20,11 @@ MODULES = {
     "java.xml": ["javax/xml", "jdk/xml", "org/w3c", "org/xml"],
 }
 
-# What names other modules, and does without them: "class: module, why".
+# Classes that name other modules, and why they do without them.
 ABSENT = {
     r"io\.netty\.(buffer|util)\..*": ("jdk.jfr", "events for the flight recorder; Netty asks whether it is there"),
     r"com\.fasterxml\.jackson\.databind\.(deser|ser|ext)\..*": ("java.sql", "for values of java.sql, looked up by name"),
     r"io\.micrometer\.core\.instrument\.binder\.db\..*": ("java.sql", "metrics of databases"),
-    r"org\.apache\.commons\.lang3\.function\..*|org\.apache\.commons\.lang3\.time\..*": ("java.sql", "functions of java.sql"),
 }
 
 # Files of the JDK that nothing here uses: the image for other JDKs, the list from which the JDK's own archive was made.
