@@ -3,10 +3,17 @@
 #include "bench.h"
 #include "core/tiles.h"
 #include "cuda/emulated/device.h"
+#include "cuda/emulated/told.h"
 #include "cuda/kernels/kernels.h"
 
 namespace td::bench {
 namespace {
+
+void must(td_gpu_status status) {
+  if (status == TD_GPU_OK) return;
+  fprintf(stderr, "%s\n", emulated::lastMessage().c_str());
+  std::abort();
+}
 
 void must(const DeviceError& error) {
   if (!error) return;
@@ -37,17 +44,18 @@ void matVec(benchmark::State& state, bool checked, int threads, int64_t tokens) 
   constexpr int64_t kRows = 1024, kColumns = 2048;
   Rig rig(checked, threads);
   const int64_t weightBytes = kRows * kColumns / 32 * 34, xBytes = Act8Row(kColumns).bytes();
-  const MatVecCall call{.weights = {rig.allocate(weightBytes), weightBytes},
+  const MatMulCall call{.weights = {rig.allocate(weightBytes), weightBytes},
                         .x = {rig.allocate(tokens * xBytes), tokens * xBytes},
                         .bias = {},
                         .y = {rig.allocate(4 * tokens * kRows), tokens * kRows},
+                        .type = TD_Q8_0,
                         .rows = kRows,
                         .columns = kColumns,
                         .tokens = tokens,
                         .xRowBytes = xBytes,
                         .yStride = kRows};
   for (auto _ : state) {
-    must(rig.kernels.matVecQ80(&rig.stream, call));
+    must(rig.kernels.matMul(&rig.stream, call));
     must(rig.stream.synchronize());
   }
   rate(state, "GMAC", static_cast<double>(kRows * kColumns * tokens));

@@ -9,6 +9,7 @@
 
 #include "cuda/device_error.h"
 #include "cuda/device_span.h"
+#include "cuda/gpu.h"
 
 namespace td::cuda {
 
@@ -50,6 +51,16 @@ const T* asArgument(const ReadOnlySpan<T>& span) {
   return span.count == 0 ? nullptr : reinterpret_cast<const T*>(span.address);
 }
 
+// Keeps a message for the table of gpu.h; returns the status (runtime.cpp).
+td_gpu_status failed(DeviceFault fault, const char* message);
+
+// Tells what a launcher returned.
+template <class Body>
+td_gpu_status told(Body body) {
+  const DeviceError error = body();
+  return error ? failed(error.fault(), error.message()) : TD_GPU_OK;
+}
+
 template <auto kernel, class... Arguments>
 DeviceError launch(dim3 grid, dim3 block, size_t dynamicShared, StreamRef stream, const Arguments&... arguments) {
   if (dynamicShared > 48 << 10) {
@@ -58,7 +69,7 @@ DeviceError launch(dim3 grid, dim3 block, size_t dynamicShared, StreamRef stream
     if (allowed != cudaSuccess) return {DeviceFault::invalidArgument, cudaGetErrorString(allowed)};
   }
   kernel<<<grid, block, dynamicShared, stream>>>(asArgument(arguments)...);
-  const cudaError_t error = cudaGetLastError();
+  const cudaError_t error = cudaPeekAtLastError();  // told() takes it
   return error == cudaSuccess ? DeviceError() : DeviceError(DeviceFault::kernelFailed, cudaGetErrorString(error));
 }
 

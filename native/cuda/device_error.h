@@ -1,10 +1,19 @@
 // What the functions of a device return: nothing, or what went wrong. No exception leaves them.
 #pragma once
 
+#if !defined(__CUDACC__)
 #include <string>
 #include <utility>
+#endif
 
 namespace td {
+
+// std::string would tie libtandem_cuda.so to one release of glibc; what it says is constant.
+#if defined(__CUDACC__)
+using DeviceMessage = const char*;
+#else
+using DeviceMessage = std::string;
+#endif
 
 enum class DeviceFault {
   none,
@@ -20,16 +29,20 @@ enum class DeviceFault {
 class [[nodiscard]] DeviceError {
  public:
   DeviceError() = default;
-  DeviceError(DeviceFault fault, std::string message) : fault_(fault), message_(std::move(message)) {}
+#if defined(__CUDACC__)
+  DeviceError(DeviceFault fault, DeviceMessage message) : fault_(fault), message_(message) {}
+#else
+  DeviceError(DeviceFault fault, DeviceMessage message) : fault_(fault), message_(std::move(message)) {}
+#endif
 
   explicit operator bool() const { return fault_ != DeviceFault::none; }
   DeviceFault fault() const { return fault_; }
   // A sentence that names the thing, the value and, where there is one, the remedy.
-  const std::string& message() const { return message_; }
+  const DeviceMessage& message() const { return message_; }
 
  private:
   DeviceFault fault_ = DeviceFault::none;
-  std::string message_;
+  DeviceMessage message_{};
 };
 
 }  // namespace td

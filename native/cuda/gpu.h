@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of the table. */
-enum { TD_GPU_VERSION = 1 };
+enum { TD_GPU_VERSION = 2 };
 
 typedef enum td_gpu_status {
   TD_GPU_OK = 0,
@@ -111,6 +111,11 @@ typedef struct td_gpu_table {
   td_gpu_status (*await_word)(td_gpu_stream* stream, uint64_t address, int32_t value);
   /* Writes an int32 after all that is in the stream before. */
   td_gpu_status (*write_word)(td_gpu_stream* stream, uint64_t address, int32_t value);
+
+  /* The kernels for the device: a td::GpuKernels (kernels/kernels.h). */
+  const void* (*kernels)(td_gpu* gpu);
+  /* What they take for a stream. */
+  void* (*kernel_stream)(td_gpu_stream* stream);
 
   /* Where the host reaches memory of an emulated device; null where there is a real one. */
   void* (*host_view)(td_gpu* gpu, uint64_t address);

@@ -71,13 +71,17 @@ const td_gpu_table& gpuTable(const std::string& library) {
 
 std::shared_ptr<Device> openGpuDevice(const std::string& name, const char* isa, int threads, int64_t memoryLimit) {
   const DeviceName parsed = parse(name).value();
-  if (parsed.kind == "emulated" && parsed.mode == "host") {
-    const char* const settings = getenv("TANDEM_EMULATED");
-    auto gpu = std::make_shared<Gpu>(name, gpuTable("libtandem_emulated.so"), parsed.index,
-                                     settings != nullptr ? settings : "");
-    return std::make_shared<GpuDevice>(std::move(gpu), chooseIsa(isa), threads, memoryLimit);
+  if (parsed.kind == "cuda") {
+    auto gpu = std::make_shared<Gpu>(name, gpuTable("libtandem_cuda.so"), parsed.index, "");
+    return std::make_shared<GpuDevice>(std::move(gpu), GpuMode::kernels, chooseIsa(isa), threads, memoryLimit);
   }
-  fail(TD_UNSUPPORTED, "device %s: kernels for GPUs are still to come; supported: cpu, emulated:N/host", name.c_str());
+  const char* const wanted = getenv("TANDEM_EMULATED");
+  std::string settings = "threads=";
+  settings += std::to_string(threads);
+  if (wanted != nullptr) settings.append(" ").append(wanted);
+  auto gpu = std::make_shared<Gpu>(name, gpuTable("libtandem_emulated.so"), parsed.index, settings);
+  const GpuMode mode = parsed.mode == "host" ? GpuMode::host : GpuMode::kernels;
+  return std::make_shared<GpuDevice>(std::move(gpu), mode, chooseIsa(isa), threads, memoryLimit);
 }
 
 }  // namespace td

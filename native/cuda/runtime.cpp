@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cuda/device_error.h"
 #include "cuda/gpu.h"
+#include "cuda/kernels/kernels.h"
 
 namespace {
 
@@ -364,7 +366,24 @@ td_gpu_status writeWord(td_gpu_stream* stream, uint64_t address, int32_t value) 
       "writing a word");
 }
 
+// The runtime's functions are about the device that a thread chose last; so this chooses it for the kernels too.
+void* kernelStream(td_gpu_stream* stream) {
+  return use(stream->gpu) == TD_GPU_OK ? stream->handle : nullptr;
+}
+
+const void* kernels(td_gpu*) {
+  return &td::cuda::gpuKernels;
+}
+
 }  // namespace
+
+// For the launchers (cuda_views.h).
+namespace td::cuda {
+td_gpu_status failed(DeviceFault fault, const char* message) {
+  if (fault == DeviceFault::kernelFailed) return ::checked(cudaGetLastError(), "starting a kernel");
+  return ::failed(TD_GPU_FAILED, "%s", message);
+}
+}  // namespace td::cuda
 
 extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_open_table(void) {
   static const td_gpu_table table{
@@ -394,6 +413,8 @@ extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_ope
       .call = call,
       .await_word = awaitWord,
       .write_word = writeWord,
+      .kernels = kernels,
+      .kernel_stream = kernelStream,
       .host_view = nullptr,
   };
   return &table;

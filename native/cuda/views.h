@@ -31,11 +31,13 @@
 #include "cuda/emulated/half_words.h"
 #include "cuda/emulated/raw_views.h"
 #include "cuda/emulated/thread_words.h"
+#include "cuda/emulated/told.h"
 #include "cuda/emulated/words.h"
 
 namespace td::TD_VIEWS {
 
 using namespace emulated::words;
+using emulated::told;
 using StreamRef = emulated::Stream*;
 
 template <auto kernel, class... Arguments>

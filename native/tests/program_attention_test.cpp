@@ -302,7 +302,7 @@ TEST_P(LongContext, WindowsKeepAllThreadsBusyInTheMemoryThatIsAskedFor) {
   for (const int threads : {2, 16, 40}) EXPECT_TRUE(sameBits(whole, outputs(threads))) << threads;
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, LongContext, ::testing::ValuesIn(isas()), isaOfTest);
+INSTANTIATE_TEST_SUITE_P(Isa, LongContext, ::testing::ValuesIn(deviceIsas()), isaOfTest);
 
 }  // namespace
 }  // namespace td::testing

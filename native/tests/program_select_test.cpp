@@ -81,7 +81,7 @@ TEST_P(Select, CandidatesInOrderAndTheSumOfAll) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Select, ::testing::ValuesIn(isas()), isaOfTest);
+INSTANTIATE_TEST_SUITE_P(Isa, Select, ::testing::ValuesIn(deviceIsas()), isaOfTest);
 
 }  // namespace
 }  // namespace td::testing

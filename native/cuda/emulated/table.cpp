@@ -7,14 +7,17 @@
 #include <string_view>
 
 #include "cuda/emulated/device.h"
+#include "cuda/emulated/told.h"
 #include "cuda/gpu.h"
+#include "cuda/kernels/kernels.h"
 
-using td::DeviceError;
-using td::DeviceFault;
 using td::emulated::Device;
 using td::emulated::DeviceSettings;
 using td::emulated::Event;
+using td::emulated::failed;
+using td::emulated::lastMessage;
 using td::emulated::Stream;
+using td::emulated::told;
 
 struct td_gpu {
   explicit td_gpu(const DeviceSettings& settings) : device(settings) {}
@@ -35,49 +38,14 @@ namespace {
 constexpr int64_t kUsualMemory = int64_t{8} << 30;
 constexpr int32_t kMostDevices = 8;
 
-thread_local std::string lastMessage;
-
-td_gpu_status failed(td_gpu_status status, std::string message) noexcept {
-  lastMessage = std::move(message);
-  return status;
-}
-
-td_gpu_status statusOf(const DeviceError& error) {
-  switch (error.fault()) {
-    case DeviceFault::none:
-      return TD_GPU_OK;
-    case DeviceFault::outOfMemory:
-      return failed(TD_GPU_OUT_OF_MEMORY, error.message());
-    case DeviceFault::kernelFailed:  // as on a GPU, where nothing works after it
-    case DeviceFault::lost:
-      return failed(TD_GPU_LOST, error.message());
-    default:
-      return failed(TD_GPU_FAILED, error.message());
-  }
-}
-
-// Runs what may throw for want of memory or threads: nothing leaves this library.
-template <class Body>
-td_gpu_status guarded(Body body) noexcept {
-  try {
-    if constexpr (std::is_void_v<decltype(body())>) {
-      body();
-      return TD_GPU_OK;
-    } else {
-      return statusOf(body());
-    }
-  } catch (const std::exception& e) {
-    return failed(TD_GPU_OUT_OF_MEMORY, e.what());
-  }
-}
-
 int64_t message(char* text, int64_t capacity) {
+  const std::string& last = lastMessage();
   if (text != nullptr && capacity > 0) {
-    const size_t length = std::min(lastMessage.size(), static_cast<size_t>(capacity) - 1);
-    memcpy(text, lastMessage.data(), length);
+    const size_t length = std::min(last.size(), static_cast<size_t>(capacity) - 1);
+    memcpy(text, last.data(), length);
     text[length] = 0;
   }
-  return static_cast<int64_t>(lastMessage.size());
+  return static_cast<int64_t>(last.size());
 }
 
 // Reads NAME=VALUE, separated by spaces. False, with a message, for what is no setting.
@@ -97,6 +65,8 @@ bool read(std::string_view text, DeviceSettings& settings) {
       settings.memoryLimit = value;
     else if (isNumber && name == "checked")
       settings.checked = value != 0;
+    else if (isNumber && name == "threads")
+      settings.threads = static_cast<int>(value);
     else if (isNumber && name == "link")
       faults.linkBytesPerSecond = static_cast<double>(value);
     else if (isNumber && name == "latency")
@@ -110,9 +80,10 @@ bool read(std::string_view text, DeviceSettings& settings) {
     else if (isNumber && name == "lose-at")
       faults.loseAtOperation = value;
     else {
-      failed(TD_GPU_NONE, "TANDEM_EMULATED: '" + std::string(word) +
-                              "' is no setting; possible are memory=BYTES, checked=1, link=BYTES_PER_SECOND, "
-                              "latency=NANOSECONDS, fail-allocation=N, fail-copy=N, fail-launch=N, lose-at=N");
+      failed(TD_GPU_NONE,
+             "TANDEM_EMULATED: '" + std::string(word) +
+                 "' is no setting; possible are memory=BYTES, checked=1, threads=N, link=BYTES_PER_SECOND, "
+                 "latency=NANOSECONDS, fail-allocation=N, fail-copy=N, fail-launch=N, lose-at=N");
       return false;
     }
   }
@@ -143,7 +114,7 @@ td_gpu_status open(int32_t index, const char* text, td_gpu** gpu) {
   if (const td_gpu_status status = requireDevice(index)) return status;
   DeviceSettings settings{.index = index, .memoryLimit = kUsualMemory};
   if (!read(text, settings)) return TD_GPU_NONE;
-  return guarded([&] { *gpu = new td_gpu(settings); });
+  return told([&] { *gpu = new td_gpu(settings); });
 }
 
 void close(td_gpu* gpu) {
@@ -156,19 +127,19 @@ td_gpu_status freeBytes(td_gpu* gpu, int64_t* bytes) {
 }
 
 td_gpu_status allocate(td_gpu* gpu, int64_t bytes, uint64_t* address) {
-  return guarded([&] { return gpu->device.allocate(bytes, address); });
+  return told([&] { return gpu->device.allocate(bytes, address); });
 }
 
 td_gpu_status release(td_gpu* gpu, uint64_t address) {
-  return guarded([&] { return gpu->device.release(address); });
+  return told([&] { return gpu->device.release(address); });
 }
 
 td_gpu_status pin(td_gpu* gpu, void* memory, int64_t bytes) {
-  return guarded([&] { return gpu->device.pin(memory, bytes); });
+  return told([&] { return gpu->device.pin(memory, bytes); });
 }
 
 td_gpu_status unpin(td_gpu* gpu, void* memory) {
-  return guarded([&] { return gpu->device.unpin(memory); });
+  return told([&] { return gpu->device.unpin(memory); });
 }
 
 td_gpu_status addressOfPinned(td_gpu*, void* memory, uint64_t* address) {
@@ -177,7 +148,7 @@ td_gpu_status addressOfPinned(td_gpu*, void* memory, uint64_t* address) {
 }
 
 td_gpu_status streamCreate(td_gpu* gpu, td_gpu_stream** stream) {
-  return guarded([&] { *stream = new td_gpu_stream(gpu->device); });
+  return told([&] { *stream = new td_gpu_stream(gpu->device); });
 }
 
 void streamDestroy(td_gpu_stream* stream) {
@@ -185,11 +156,11 @@ void streamDestroy(td_gpu_stream* stream) {
 }
 
 td_gpu_status synchronize(td_gpu_stream* stream) {
-  return guarded([&] { return stream->stream.synchronize(); });
+  return told([&] { return stream->stream.synchronize(); });
 }
 
 td_gpu_status eventCreate(td_gpu*, td_gpu_event** event) {
-  return guarded([&] { *event = new td_gpu_event; });
+  return told([&] { *event = new td_gpu_event; });
 }
 
 void eventDestroy(td_gpu_event* event) {
@@ -197,26 +168,26 @@ void eventDestroy(td_gpu_event* event) {
 }
 
 td_gpu_status record(td_gpu_stream* stream, td_gpu_event* event) {
-  return guarded([&] { return stream->stream.record(event->event); });
+  return told([&] { return stream->stream.record(event->event); });
 }
 
 td_gpu_status wait(td_gpu_stream* stream, td_gpu_event* event) {
-  return guarded([&] { return stream->stream.wait(event->event); });
+  return told([&] { return stream->stream.wait(event->event); });
 }
 
 td_gpu_status await(td_gpu_event* event) {
-  return guarded([&] { return event->event.synchronize(); });
+  return told([&] { return event->event.synchronize(); });
 }
 
 td_gpu_status elapsed(td_gpu_event* from, td_gpu_event* to, double* seconds) {
   std::chrono::nanoseconds time{0};
-  const td_gpu_status status = guarded([&] { return Event::elapsed(from->event, to->event, &time); });
+  const td_gpu_status status = told([&] { return Event::elapsed(from->event, to->event, &time); });
   *seconds = std::chrono::duration<double>(time).count();
   return status;
 }
 
 td_gpu_status copy(td_gpu_stream* stream, uint64_t to, uint64_t from, int64_t bytes, td_gpu_direction direction) {
-  return guarded([&] {
+  return told([&] {
     switch (direction) {
       case TD_GPU_TO_DEVICE:
         return stream->stream.copyToDevice(to, reinterpret_cast<const void*>(from), bytes);
@@ -229,19 +200,27 @@ td_gpu_status copy(td_gpu_stream* stream, uint64_t to, uint64_t from, int64_t by
 }
 
 td_gpu_status fill(td_gpu_stream* stream, uint64_t address, uint8_t value, int64_t bytes) {
-  return guarded([&] { return stream->stream.fill(address, value, bytes); });
+  return told([&] { return stream->stream.fill(address, value, bytes); });
 }
 
 td_gpu_status call(td_gpu_stream* stream, void (*function)(void*), void* argument) {
-  return guarded([&] { return stream->stream.call([=] { function(argument); }); });
+  return told([&] { return stream->stream.call([=] { function(argument); }); });
 }
 
 td_gpu_status awaitWord(td_gpu_stream* stream, uint64_t address, int32_t value) {
-  return guarded([&] { return stream->stream.awaitWord(address, value); });
+  return told([&] { return stream->stream.awaitWord(address, value); });
 }
 
 td_gpu_status writeWord(td_gpu_stream* stream, uint64_t address, int32_t value) {
-  return guarded([&] { return stream->stream.writeWord(address, value); });
+  return told([&] { return stream->stream.writeWord(address, value); });
+}
+
+const void* kernels(td_gpu* gpu) {
+  return gpu->device.settings().checked ? &td::checked::gpuKernels : &td::raw::gpuKernels;
+}
+
+void* kernelStream(td_gpu_stream* stream) {
+  return &stream->stream;
 }
 
 void* hostView(td_gpu* gpu, uint64_t address) {
@@ -278,6 +257,8 @@ extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_ope
       .call = call,
       .await_word = awaitWord,
       .write_word = writeWord,
+      .kernels = kernels,
+      .kernel_stream = kernelStream,
       .host_view = hostView,
   };
   return &table;

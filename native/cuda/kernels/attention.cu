@@ -420,14 +420,10 @@ DeviceError check(const AttentionCall& call) {
   if (DeviceError error = checkLayer(call.layer)) return error;
   const PagedLayer& layer = call.layer;
   if (layer.headSize < 4 || layer.headSize > kMostHeadSize || layer.headSize % 4 != 0) {
-    return {DeviceFault::invalidArgument, "attention: heads of " + std::to_string(layer.headSize) +
-                                              " elements are not supported on GPUs; supported: multiples of 4 up to " +
-                                              std::to_string(kMostHeadSize)};
+    return {DeviceFault::invalidArgument, "attention: the size of heads must be a multiple of 4, up to 256"};
   }
   if (layer.kvHeads < 1 || call.heads % layer.kvHeads != 0) {
-    return {DeviceFault::invalidArgument, "attention: " + std::to_string(call.heads) +
-                                              " heads are no whole number for each of " +
-                                              std::to_string(layer.kvHeads) + " KV heads"};
+    return {DeviceFault::invalidArgument, "attention: the heads must be a multiple of the KV heads"};
   }
   return {};
 }

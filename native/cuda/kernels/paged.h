@@ -36,9 +36,8 @@ struct PagedShape {
 // A layout that kernels cannot take.
 inline DeviceError checkLayer(const PagedLayer& layer) {
   if (layer.blockElements > 0 && layer.blockElements % kKvTokens == 0 && layer.layerElement % kKvTokens == 0) return {};
-  return {DeviceFault::invalidArgument, "KV cache: blocks of " + std::to_string(layer.blockElements) +
-                                            " elements with a layer at " + std::to_string(layer.layerElement) +
-                                            ": both must be divisible by " + std::to_string(kKvTokens)};
+  return {DeviceFault::invalidArgument,
+          "KV cache: the elements of a block, and before a layer in it, must be multiples of 16"};
 }
 
 }  // namespace td::TD_VIEWS

@@ -248,8 +248,7 @@ DeviceError embedding(void* stream, const EmbeddingCall& call) {
     case TD_Q6_K:
       return embed<Q6K>(stream, call);
     default:
-      return {DeviceFault::invalidArgument,
-              "embedding: weights of type " + std::to_string(call.type) + " are not supported on GPUs"};
+      return {DeviceFault::invalidArgument, "embedding: weights of this type are not supported on GPUs"};
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/emulated/device.h"
+#include "cuda/emulated/told.h"
 #include "testing.h"
 
 namespace td::testing {
@@ -25,6 +26,19 @@ inline ::testing::AssertionResult fails(const DeviceError& error, DeviceFault fa
   if (error.fault() == fault && error.message().find(part) != std::string::npos) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << "fault " << static_cast<int>(error.fault()) << ": '" << error.message()
                                        << "', without '" << part << "'";
+}
+
+// The same of what launchers in a table return.
+inline ::testing::AssertionResult ok(td_gpu_status status) {
+  if (status == TD_GPU_OK) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << emulated::lastMessage();
+}
+inline ::testing::AssertionResult refuses(td_gpu_status status, const std::string& part) {
+  if (status == TD_GPU_FAILED && emulated::lastMessage().find(part) != std::string::npos) {
+    return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << "status " << status << ": '" << emulated::lastMessage() << "', without '"
+                                       << part << "'";
 }
 
 // Elements in device memory, of a name for reports.
