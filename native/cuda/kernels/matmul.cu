@@ -56,7 +56,7 @@ struct Operands {
 // The inner product: adds those of `kQuads` times four columns.
 template <int kQuads>
 __device__ __forceinline__ void addProducts(Outputs<int>& dots, Shared<int> weights, Shared<int> tokens) {
-#pragma unroll
+#pragma unroll(kQuads < 8 ? 2 : 8)  // where there are two such sums, registers are scarce
   for (int q = 0; q < kQuads; ++q) {
     int w[kGroups], x[kTokensEach];
     spread(loadAs<int4>(weights, q * kRows), w);
@@ -144,18 +144,26 @@ struct QuantisedStage {
     }
   }
 
-  // The rests of a segment, whose blocks are others for each token: straight from global memory.
+  // The rests of a segment, whose blocks are others for each token: straight from global memory. Token by token: the
+  // sums of the next one take the place of those of the first, so that there is code, and registers, for one.
   static __device__ __forceinline__ void addRests(const Operands& from, int row, int token, int64_t restsAt, int first,
                                                   int end, Outputs<float>& sum) {
-#pragma unroll
+#pragma unroll 1
     for (int n = 0; n < kTokensEach; ++n) {
       const ptrdiff_t rests = from.token(token + n) + restsAt;
 #pragma unroll 1
       for (int j = first; j < end; ++j) {
 #pragma unroll
         for (int g = 0; g < kGroups; ++g) {
-          sum[g][n] = addRest<F>(sum[g][n], from.weights, from.group(g), row, from.x, rests + j * kRestBytes);
+          sum[g][0] = addRest<F>(sum[g][0], from.weights, from.group(g), row, from.x, rests + j * kRestBytes);
         }
+      }
+#pragma unroll
+      for (int g = 0; g < kGroups; ++g) {
+        const float done = sum[g][0];
+#pragma unroll
+        for (int i = 1; i < kTokensEach; ++i) sum[g][i - 1] = sum[g][i];
+        sum[g][kTokensEach - 1] = done;
       }
     }
   }

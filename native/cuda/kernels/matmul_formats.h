@@ -199,7 +199,7 @@ __device__ __forceinline__ void float32(Bytes x, ptrdiff_t at, float (&values)[1
 }
 
 struct F32 {
-  static constexpr int kTile = 4 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 8, kXBytes = 4;
+  static constexpr int kTile = 4 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 16, kXBytes = 4;
 
   static __device__ __forceinline__ void weights(const TileRow& t, float (&values)[1]) {
     values[0] = t.unit<float>(0, 0);
@@ -208,7 +208,7 @@ struct F32 {
 };
 
 struct F16 {
-  static constexpr int kTile = 2 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 8, kXBytes = 4;
+  static constexpr int kTile = 2 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 16, kXBytes = 4;
 
   static __device__ __forceinline__ void weights(const TileRow& t, float (&values)[1]) { values[0] = t.half(0); }
   static __device__ __forceinline__ void tokens(Bytes x, ptrdiff_t at, float (&values)[1]) { float32(x, at, values); }
@@ -222,7 +222,7 @@ __device__ __forceinline__ void fromPair(unsigned pair, float (&values)[2]) {
 
 // An odd number of columns is padded with a zero, in the weights and in the tokens.
 struct Bf16 {
-  static constexpr int kTile = 4 * kTileRows, kColumns = 2, kPieces = 1, kAhead = 8, kXBytes = 4;
+  static constexpr int kTile = 4 * kTileRows, kColumns = 2, kPieces = 1, kAhead = 16, kXBytes = 4;
 
   static __device__ __forceinline__ void weights(const TileRow& t, float (&values)[2]) {
     fromPair(t.unit<unsigned>(0, 0), values);

@@ -37,11 +37,22 @@ __device__ __forceinline__ void addPiece(float (&sum)[kTokens], Bytes weights, p
   }
 }
 
+// How many pieces are on their way at once.
+template <class Format, int kTokens>
+constexpr int kAhead = kTokens <= 2   ? Format::kAhead
+                       : kTokens <= 4 ? (Format::kAhead + 1) / 2
+                                      : 1;
+
+// How many blocks of threads are to fit on a multiprocessor. Left to itself (0), the compiler wants so many that it
+// loads little ahead; for few tokens that is what counts. For many of superblocks there is enough to compute meanwhile.
+template <class Format, int kTokens>
+constexpr int kResident = kTokens <= 2 || Format::kPieces == 1 ? 4 : 0;
+
 }  // namespace
 
 // kTokens at a time; where there are fewer, the last is computed again, and not stored.
 template <class Format, int kTokens>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, (kResident<Format, kTokens>))
     matVecKernel(Bytes weights, Bytes x, Global<const float> bias, Global<float> y, int64_t rows, int64_t groupBytes,
                  int pieces, int rests, int tokens, int64_t xRowBytes, int64_t yStride) {
   TD_SHARED(float, parts, kParts * kTokens * kTileRows);
@@ -56,9 +67,8 @@ __global__ void __launch_bounds__(kThreads)
     token[n] = min(firstToken + n, tokens - 1) * xRowBytes;
     sum[n] = 0;
   }
-  [[maybe_unused]] constexpr int kAhead = kTokens <= 2 ? Format::kAhead : (Format::kAhead + 1) / 2;
   const int end = segmentStart(part + 1, pieces);
-#pragma unroll kAhead
+#pragma unroll(kAhead<Format, kTokens>)
   for (int k = segmentStart(part, pieces); k < end; ++k) {
     addPiece<Format>(sum, weights, group, row, k, x, token);
   }
