@@ -101,16 +101,25 @@ final class RunOptions {
       throw Failure.usage(
           "--fast-f16 converts weights while they are loaded: leave out --no-repack");
     }
-    if (!device.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
-      throw Failure.value(
-          "--device", "'" + Printable.line(device, 40) + "'", "cpu, emulated:0/host");
-    }
     DeviceOptions options =
         DeviceOptions.cpu(threads())
-            .withName(device)
+            .withName(device(device))
             .withMemoryLimit(gpuMemory(gpuMemory, device))
             .withInstructionSet(instructionSet().orElse(""));
     return new EngineOptions(options, weights(), OptionalInt.empty(), batch(), 1, fastF16);
+  }
+
+  /** What could be a device's name; the library knows which there are. */
+  static String device(String typed) {
+    if (!typed.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+      throw Failure.value(
+          "--device", "'" + Printable.line(typed, 40) + "'", "cpu, emulated:0/host");
+    }
+    return typed;
+  }
+
+  static boolean isCpu(String device) {
+    return device.equals(CPU);
   }
 
   /**
@@ -123,7 +132,7 @@ final class RunOptions {
     if (wanted.isEmpty()) {
       return 0;
     }
-    if (device.equals(CPU)) {
+    if (isCpu(device)) {
       throw Failure.usage(
           "--gpu-memory is for GPUs, and --device is cpu: name one (--device cuda:0), or leave it"
               + " out");
