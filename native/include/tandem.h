@@ -83,7 +83,15 @@ enum td_property {
   TD_PROPERTY_MEMORY_USED = 1,  /* bytes allocated now, by buffers and as work memory of programs */
   TD_PROPERTY_MEMORY_PEAK = 2,  /* most bytes allocated at any time */
   TD_PROPERTY_MEMORY_LIMIT = 3, /* 0: none */
-  TD_PROPERTY_ISA = 4           /* td_isa */
+  TD_PROPERTY_ISA = 4,          /* td_isa */
+  TD_PROPERTY_MEMORY_KIND = 5   /* td_memory_kind */
+};
+
+/* Whose memory it is that buffers of a device take. */
+enum td_memory_kind {
+  TD_MEMORY_HOST = 0, /* the host's */
+  TD_MEMORY_OWN = 1,  /* the device's */
+  TD_MEMORY_LENT = 2  /* the device's, for which an emulated one takes the host's */
 };
 
 enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2, TD_ISA_AMX = 3 };

@@ -120,11 +120,13 @@ TEST_P(GpuDevice, FaultsEndARunAndNotTheProcess) {
     ok(td_buffer_write(buffer, 0, bytes.data(), 64));
     ok(td_buffer_write(buffer, 0, bytes.data(), 64));
     EXPECT_LT(td_buffer_write(buffer, 0, bytes.data(), 64), 0);
+    ok(td_buffer_write(buffer, 0, bytes.data(), 64));
+    EXPECT_EQ(bytes, read(buffer, 0, 64));
   }
   {
     const Device device = openEmulated("fail-allocation=2");
     const BufferHandle first(td_buffer_create(device, 64));
-    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, name()));
+    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, "has no 64 bytes"));
     const BufferHandle third(td_buffer_create(device, 64));
   }
   const Device lost = openEmulated("lose-at=4"), other = openEmulated();
