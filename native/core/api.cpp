@@ -145,7 +145,8 @@ int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64
   return guarded([&]() -> int64_t {
     const std::string device = text(name, "device");
     if (device != "cpu" && !isGpuName(device)) {
-      fail(TD_UNSUPPORTED, "device %s is not supported; supported: cpu, emulated:N/host", device.c_str());
+      fail(TD_UNSUPPORTED, "device %s is not supported; supported: cpu, cuda:N, emulated:N/cuda, emulated:N/host",
+           device.c_str());
     }
     if (memoryLimit < 0)
       fail(TD_INVALID_ARGUMENT, "memory limit: %lld is negative", static_cast<long long>(memoryLimit));
@@ -199,7 +200,7 @@ int64_t td_work_bytes_of_attention(int64_t device, int32_t heads, int32_t kvHead
            kvHeads);
     }
     checkShape(heads, headSize, "attention");
-    return handles().get<Device>(device, "device")->workBytesOfAttention(heads / kvHeads, headSize);
+    return handles().get<Device>(device, "device")->workBytesOfAttention(heads, kvHeads, headSize);
   });
 }
 

@@ -41,7 +41,7 @@ class Device : public Object {
   virtual int32_t activationType(int32_t weightType) const = 0;
   // The work memory that a program with such an operation takes, in bytes. The sizes have been checked.
   virtual int64_t workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const = 0;
-  virtual int64_t workBytesOfAttention(int headsPerKvHead, int headSize) const = 0;
+  virtual int64_t workBytesOfAttention(int heads, int kvHeads, int headSize) const = 0;
   virtual int64_t workBytesOfSelect(int64_t rows, int64_t vocabulary) const = 0;
   virtual int64_t workBytesOfPick(int64_t rows, int64_t vocabulary) const = 0;
   virtual std::shared_ptr<Buffer> allocate(int64_t bytes) = 0;

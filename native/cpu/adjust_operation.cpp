@@ -16,6 +16,27 @@ float finite(float x) {
   return std::clamp(x, -kMost, kMost);
 }
 
+void checkCount(const op::Adjust& o, int64_t row) {
+  const int32_t count = *o.counts.row<int32_t>(row);
+  if (count < 0 || count > o.ids.columns) {
+    fail(TD_INVALID_ARGUMENT, "adjust: row %lld has %d adjustments; 0 to %lld are possible",
+         static_cast<long long>(row), count, static_cast<long long>(o.ids.columns));
+  }
+}
+
+void checkAdjustment(const op::Adjust& o, int64_t row, int32_t i) {
+  const int32_t id = o.ids.row<int32_t>(row)[i];
+  const float factor = o.factors.row<float>(row)[i], addend = o.addends.row<float>(row)[i];
+  if (id < 0 || id >= o.logits.columns) {
+    fail(TD_INVALID_ARGUMENT, "adjust: token id %d in row %lld is not below %lld", id, static_cast<long long>(row),
+         static_cast<long long>(o.logits.columns));
+  }
+  if (!(factor > 0) || !std::isfinite(factor) || std::isnan(addend)) {
+    fail(TD_INVALID_ARGUMENT, "adjust: factor %g and addend %g of token id %d in row %lld are not possible",
+         static_cast<double>(factor), static_cast<double>(addend), id, static_cast<long long>(row));
+  }
+}
+
 class AdjustOperation final : public CpuOperation {
  public:
   explicit AdjustOperation(const op::Adjust& o) : o_(o) {}
@@ -24,12 +45,8 @@ class AdjustOperation final : public CpuOperation {
     rows_ = rows;
     bool any = false;
     for (int64_t row = 0; row < rows; ++row) {
-      const int32_t count = *o_.counts.row<int32_t>(row);
-      if (count < 0 || count > o_.ids.columns) {
-        fail(TD_INVALID_ARGUMENT, "adjust: row %lld has %d adjustments; 0 to %lld are possible",
-             static_cast<long long>(row), count, static_cast<long long>(o_.ids.columns));
-      }
-      any |= count > 0;
+      checkCount(o_, row);
+      any |= *o_.counts.row<int32_t>(row) > 0;
     }
     perChunk_ = Job::perChunk(rows, 1);
     return any ? (rows + perChunk_ - 1) / perChunk_ : 0;
@@ -41,19 +58,10 @@ class AdjustOperation final : public CpuOperation {
 
  private:
   void adjust(int64_t row) const {
-    const int32_t* ids = o_.ids.row<int32_t>(row);
     const float *factors = o_.factors.row<float>(row), *addends = o_.addends.row<float>(row);
-    float* logits = o_.logits.row<float>(row);
     for (int32_t i = 0; i < *o_.counts.row<int32_t>(row); ++i) {
-      if (ids[i] < 0 || ids[i] >= o_.logits.columns) {
-        fail(TD_INVALID_ARGUMENT, "adjust: token id %d in row %lld is not below %lld", ids[i],
-             static_cast<long long>(row), static_cast<long long>(o_.logits.columns));
-      }
-      if (!(factors[i] > 0) || !std::isfinite(factors[i]) || std::isnan(addends[i])) {
-        fail(TD_INVALID_ARGUMENT, "adjust: factor %g and addend %g of token id %d in row %lld are not possible",
-             static_cast<double>(factors[i]), static_cast<double>(addends[i]), ids[i], static_cast<long long>(row));
-      }
-      float& logit = logits[ids[i]];
+      checkAdjustment(o_, row, i);
+      float& logit = o_.logits.row<float>(row)[o_.ids.row<int32_t>(row)[i]];
       if (!std::isfinite(logit)) continue;  // Select finds it
       // Finite first: the infinities of a penalty and a bias might meet.
       logit = finite(finite(logit > 0 ? logit / factors[i] : logit * factors[i]) + addends[i]);
@@ -65,6 +73,13 @@ class AdjustOperation final : public CpuOperation {
 };
 
 }  // namespace
+
+void checkAdjustments(const op::Adjust& o, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row) {
+    checkCount(o, row);
+    for (int32_t i = 0; i < *o.counts.row<int32_t>(row); ++i) checkAdjustment(o, row, i);
+  }
+}
 
 std::unique_ptr<CpuOperation> makeAdjust(const op::Adjust& operation, const CpuTarget&) {
   return std::make_unique<AdjustOperation>(operation);

@@ -89,8 +89,8 @@ int64_t CpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64
   return matMulWork(weightType, layout, columns).bytes(pool_.threads());
 }
 
-int64_t CpuDevice::workBytesOfAttention(int headsPerKvHead, int headSize) const {
-  return attentionWork(headsPerKvHead, headSize).bytes(pool_.threads());
+int64_t CpuDevice::workBytesOfAttention(int heads, int kvHeads, int headSize) const {
+  return attentionWork(heads / kvHeads, headSize).bytes(pool_.threads());
 }
 
 int64_t CpuDevice::workBytesOfSelect(int64_t rows, int64_t vocabulary) const {

@@ -25,7 +25,7 @@ class CpuDevice final : public Device, public std::enable_shared_from_this<CpuDe
   }
   int32_t activationType(int32_t weightType) const override { return kernels_.activationType(weightType); }
   int64_t workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const override;
-  int64_t workBytesOfAttention(int headsPerKvHead, int headSize) const override;
+  int64_t workBytesOfAttention(int heads, int kvHeads, int headSize) const override;
   int64_t workBytesOfSelect(int64_t rows, int64_t vocabulary) const override;
   int64_t workBytesOfPick(int64_t rows, int64_t vocabulary) const override;
   std::shared_ptr<Buffer> allocate(int64_t bytes) override;

@@ -42,15 +42,6 @@ std::unique_ptr<CpuOperation> perRow(int64_t columns, double nanosPerColumn, Eac
   return std::make_unique<RowOperation<Each>>(1 + static_cast<double>(columns) * nanosPerColumn, std::move(each));
 }
 
-int64_t checkedIndex(const Tensor& indices, int64_t row, int64_t bound, const char* what) {
-  const int32_t index = *indices.row<int32_t>(row);
-  if (index < 0 || index >= bound) {
-    fail(TD_INVALID_ARGUMENT, "%s %d in row %lld is not below %lld", what, index, static_cast<long long>(row),
-         static_cast<long long>(bound));
-  }
-  return index;
-}
-
 std::unique_ptr<CpuOperation> make(const op::Embedding& o, const CpuTarget&) {
   const Format& format = formatOf(o.table.type);
   return perRow(o.out.columns, 1.0, [o, &format](int64_t row) {
@@ -157,6 +148,15 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
         }
       },
       operation);
+}
+
+int64_t checkedIndex(const Tensor& indices, int64_t row, int64_t bound, const char* what) {
+  const int32_t index = *indices.row<int32_t>(row);
+  if (index < 0 || index >= bound) {
+    fail(TD_INVALID_ARGUMENT, "%s %d in row %lld is not below %lld", what, index, static_cast<long long>(row),
+         static_cast<long long>(bound));
+  }
+  return index;
 }
 
 int64_t positionOf(const CachedTokens& tokens, int64_t token) {

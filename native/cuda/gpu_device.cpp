@@ -9,13 +9,10 @@
 #include "cpu/cpu_operation.h"
 #include "cuda/gpu_limits.h"
 #include "cuda/gpu_program.h"
+#include "cuda/kernels/kernels.h"
 
 namespace td {
 namespace {
-
-uint64_t addressOf(const void* memory) {
-  return reinterpret_cast<uint64_t>(memory);
-}
 
 // Within the limit, but the device has none: somebody else has taken it since, or it lies in pieces.
 [[noreturn]] void failForWantOfMemory(const Gpu& gpu, int64_t bytes) {
@@ -80,17 +77,17 @@ int64_t limitOf(const Gpu& gpu, int64_t wanted) {
 
 }  // namespace
 
-GpuDevice::GpuDevice(std::shared_ptr<Gpu> gpu, td_isa isa, int threads, int64_t memoryLimit)
+GpuDevice::GpuDevice(std::shared_ptr<Gpu> gpu, GpuMode mode, td_isa isa, int threads, int64_t memoryLimit)
     : gpu_(std::move(gpu)),
       kernels_(kernelsFor(isa)),
-      pool_(threads),
+      pool_(mode == GpuMode::host ? std::make_unique<ThreadPool>(threads) : nullptr),
       account_(std::make_shared<MemoryAccount>(gpu_->name(), limitOf(*gpu_, memoryLimit))),
       transfers_(gpu_) {}
 
 int64_t GpuDevice::property(int32_t property) const {
   switch (property) {
     case TD_PROPERTY_THREADS:
-      return pool_.threads();
+      return pool_ ? pool_->threads() : 1;
     case TD_PROPERTY_MEMORY_USED:
       return account_->used();
     case TD_PROPERTY_MEMORY_PEAK:
@@ -111,25 +108,45 @@ double GpuDevice::limit(int32_t kind, int32_t milliseconds) {
   return measureGpu(*this, kind, milliseconds);
 }
 
-int64_t GpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {
-  return matMulWork(weightType, layout, columns).bytes(pool_.threads());
+int32_t GpuDevice::activationType(int32_t weightType) const {
+  if (pool_) return kernels_.activationType(weightType);
+  switch (weightType) {
+    case TD_F32:
+    case TD_F16:
+      return TD_F32;
+    case TD_BF16:
+      return TD_ACTBF16;
+    default:
+      return TD_ACT8;
+  }
 }
 
-int64_t GpuDevice::workBytesOfAttention(int headsPerKvHead, int headSize) const {
-  return attentionWork(headsPerKvHead, headSize).bytes(pool_.threads());
+int64_t GpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {
+  return pool_ ? matMulWork(weightType, layout, columns).bytes(pool_->threads()) : 0;
+}
+
+int64_t GpuDevice::workBytesOfAttention(int heads, int kvHeads, int headSize) const {
+  if (pool_) return attentionWork(heads / kvHeads, headSize).bytes(pool_->threads());
+  // For so many pieces of a context at once, of one token or of several: more than keep a GPU busy.
+  constexpr int64_t kPieces = 256;
+  return 4 * attentionWorkFloats(heads, headSize, kPieces * TD_ATTENTION_PIECE);
 }
 
 int64_t GpuDevice::workBytesOfSelect(int64_t rows, int64_t vocabulary) const {
-  return selectWork(rows, vocabulary).bytes(pool_.threads());
+  return pool_ ? selectWork(rows, vocabulary).bytes(pool_->threads()) : selectWorkBytes(rows, vocabulary);
 }
 
 int64_t GpuDevice::workBytesOfPick(int64_t rows, int64_t vocabulary) const {
-  return pickWork(rows, vocabulary).bytes(pool_.threads());
+  return pool_ ? pickWork(rows, vocabulary).bytes(pool_->threads()) : 0;  // the host draws
+}
+
+const GpuKernels& GpuDevice::gpuKernels() const {
+  return *static_cast<const GpuKernels*>(gpu_->table().kernels(gpu_->handle()));
 }
 
 std::shared_ptr<Buffer> GpuDevice::allocate(int64_t bytes) {
   auto memory = std::make_shared<DeviceMemory>(gpu_, account_, bytes);
-  if (bytes > 0) transfers_.zero(addressOf(memory->data()), bytes);
+  if (bytes > 0) transfers_.zero(gpuAddress(memory->data()), bytes);
   return memory;
 }
 
@@ -145,7 +162,7 @@ void GpuDevice::write(Buffer& buffer, int64_t offset, const void* source, int64_
   if (buffer.isHost()) {
     memcpy(buffer.data() + offset, source, static_cast<size_t>(bytes));
   } else {
-    transfers_.write(addressOf(buffer.data() + offset), static_cast<const uint8_t*>(source), bytes);
+    transfers_.write(gpuAddress(buffer.data() + offset), static_cast<const uint8_t*>(source), bytes);
   }
 }
 
@@ -153,7 +170,7 @@ void GpuDevice::read(const Buffer& buffer, int64_t offset, void* destination, in
   if (buffer.isHost()) {
     memcpy(destination, buffer.data() + offset, static_cast<size_t>(bytes));
   } else {
-    transfers_.read(addressOf(buffer.data() + offset), static_cast<uint8_t*>(destination), bytes);
+    transfers_.read(gpuAddress(buffer.data() + offset), static_cast<uint8_t*>(destination), bytes);
   }
 }
 
@@ -171,14 +188,14 @@ void GpuDevice::load(const File& file, int64_t fileOffset, int32_t type, int64_t
                    [&](int64_t piece, uint8_t* pinned) {
                      const int64_t first = piece * rowsAtOnce, count = std::min(rowsAtOnce, rows - first);
                      readMatrix(file, fileOffset + first * rowBytes, type, count, columns, pinned, targetType, layout);
-                     return GpuTransfers::Piece{addressOf(target + first / kTileRows * groupBytes),
+                     return GpuTransfers::Piece{gpuAddress(target + first / kTileRows * groupBytes),
                                                 matrixBytes(formatOf(targetType), layout, count, columns)};
                    });
 }
 
 uint8_t* GpuDevice::hostView(const uint8_t* address) const {
   const td_gpu_table& table = gpu_->table();
-  void* const view = table.host_view != nullptr ? table.host_view(gpu_->handle(), addressOf(address)) : nullptr;
+  void* const view = table.host_view != nullptr ? table.host_view(gpu_->handle(), gpuAddress(address)) : nullptr;
   if (view == nullptr) fail(TD_INTERNAL, "%s: %p is no address of an emulated device", name().c_str(), address);
   return static_cast<uint8_t*>(view);
 }

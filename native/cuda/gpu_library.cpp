@@ -74,11 +74,11 @@ const char* gpuSettings(const std::string& kind) {
 
 std::shared_ptr<Device> openGpuDevice(const std::string& name, const char* isa, int threads, int64_t memoryLimit) {
   const GpuName parsed = parseGpuName(name).value();
-  if (parsed.kind == "emulated" && parsed.mode == "host") {
-    auto gpu = std::make_shared<Gpu>(name, gpuTableOf(parsed.kind), parsed.index, gpuSettings(parsed.kind));
-    return std::make_shared<GpuDevice>(std::move(gpu), chooseIsa(isa), threads, memoryLimit);
-  }
-  fail(TD_UNSUPPORTED, "device %s: kernels for GPUs are still to come; supported: cpu, emulated:N/host", name.c_str());
+  std::string settings = gpuSettings(parsed.kind);
+  if (parsed.kind == "emulated") settings.append(" threads=").append(std::to_string(threads));
+  auto gpu = std::make_shared<Gpu>(name, gpuTableOf(parsed.kind), parsed.index, settings);
+  const GpuMode mode = parsed.mode == "host" ? GpuMode::host : GpuMode::kernels;
+  return std::make_shared<GpuDevice>(std::move(gpu), mode, chooseIsa(isa), threads, memoryLimit);
 }
 
 }  // namespace td

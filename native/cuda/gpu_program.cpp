@@ -1,55 +1,63 @@
 #include "cuda/gpu_program.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <thread>
 
 #include "core/program.h"
+#include "core/status.h"
 
 namespace td {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-uint64_t addressOf(const void* memory) {
-  return reinterpret_cast<uint64_t>(memory);
-}
-
-}  // namespace
-
-// Something that a run puts into a stream.
-class GpuProgram::Step {
+class GpuProgram::Signal final : public GpuStep {
  public:
-  explicit Step(GpuStream& stream) : stream_(stream) {}
-  virtual ~Step() = default;
-  virtual void enqueue() = 0;
-
- protected:
-  GpuStream& stream_;
-};
-
-class GpuProgram::Signal final : public Step {
- public:
-  Signal(GpuStream& stream, const GpuEvent& event) : Step(stream), event_(event) {}
+  Signal(GpuStream& stream, const GpuEvent& event) : stream_(stream), event_(event) {}
   void enqueue() override { stream_.record(event_); }
 
  private:
+  GpuStream& stream_;
   const GpuEvent& event_;
 };
 
-class GpuProgram::Wait final : public Step {
+class GpuProgram::Wait final : public GpuStep {
  public:
-  Wait(GpuStream& stream, const GpuEvent& event) : Step(stream), event_(event) {}
+  Wait(GpuStream& stream, const GpuEvent& event) : stream_(stream), event_(event) {}
   void enqueue() override { stream_.wait(event_); }
 
  private:
+  GpuStream& stream_;
   const GpuEvent& event_;
 };
 
+// The host waits for its own word before it puts anything more into the streams: it is what loads weights, so the
+// device has nothing to do without it. A device that waited could not be aborted.
+class GpuProgram::Await final : public GpuStep {
+ public:
+  Await(RunState& state, const op::Await& operation, const ProgramEntry& entry)
+      : state_(state), word_(*operation.word.as<int32_t>()), value_(operation.value), extent_(entry.extent) {}
+
+  void enqueue() override {
+    if (*extent_ == 0) return;
+    for (int32_t now = word_.load(std::memory_order_acquire); now < value_ && state_.goesOn();
+         now = word_.load(std::memory_order_acquire)) {
+      if (now < 0) fail(TD_INTERRUPTED, "what the run needs will not come (await: word is %d)", now);
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+
+ private:
+  RunState& state_;
+  const std::atomic_ref<int32_t> word_;
+  const int32_t value_;
+  const int32_t* extent_;
+};
+
 // By the device. The number of rows is read when the copy is put into the stream: the host must know it by then.
-class GpuProgram::Copy final : public Step {
+class GpuProgram::Copy final : public GpuStep {
  public:
   Copy(GpuStream& stream, const op::Copy& operation, const ProgramEntry& entry)
-      : Step(stream), operation_(operation), extent_(entry.extent), mostRows_(entry.mostRows) {}
+      : stream_(stream), operation_(operation), extent_(entry.extent), mostRows_(entry.mostRows) {}
 
   static bool isFor(const op::Copy& operation) { return !operation.x.host || !operation.out.host; }
 
@@ -59,126 +67,87 @@ class GpuProgram::Copy final : public Step {
     const td_gpu_direction direction = operation_.x.host     ? TD_GPU_TO_DEVICE
                                        : operation_.out.host ? TD_GPU_TO_HOST
                                                              : TD_GPU_WITHIN;
-    stream_.copy(addressOf(operation_.out.data), addressOf(operation_.x.data), rows * operation_.x.rowBytes, direction);
+    stream_.copy(gpuAddress(operation_.out.data), gpuAddress(operation_.x.data), rows * operation_.x.rowBytes,
+                 direction);
   }
 
  private:
+  GpuStream& stream_;
   const op::Copy operation_;
   const int32_t* extent_;
   int64_t mostRows_;
 };
 
-// An operation of the CPU, which the stream calls.
-class GpuProgram::Compute final : public Step, private Job {
+// How far the host is ahead of the compute stream: two groups of steps at most.
+class GpuProgram::Lead {
  public:
-  Compute(GpuStream& stream, GpuProgram& program, std::unique_ptr<CpuOperation> operation, const ProgramEntry& entry)
-      : Step(stream),
-        program_(program),
-        operation_(std::move(operation)),
-        work_(operation_->work()),
-        extent_(entry.extent),
-        mostRows_(entry.mostRows),
-        minimum_(entry.minimumNanos) {}
+  explicit Lead(const std::shared_ptr<Gpu>& gpu) : ends_{GpuEvent(gpu), GpuEvent(gpu)} {}
 
-  WorkNeed work() const { return work_; }
-  void useWork(uint8_t* memory) {
-    memory_ = memory;
-    operation_->useShared(memory);
-  }
-
-  void enqueue() override {
-    stream_.call([](void* self) { static_cast<Compute*>(self)->start(); }, this);
+  void start() { steps_ = 0; }
+  // Called before each step.
+  void step(GpuStream& compute) {
+    const size_t group = steps_ / kGroup;
+    if (steps_++ % kGroup != 0 || group == 0) return;
+    if (group > 1) ends_[(group - 1) % 2].await();
+    compute.record(ends_[group % 2]);
   }
 
  private:
-  // On the stream's thread.
-  void start() {
-    if (!program_.state_.goesOn()) return;
-    const auto started = Clock::now();
-    pass_ = 0;
-    program_.device_->pool().execute(*this);
-    for (auto left = started + minimum_ - Clock::now(); left > left.zero() && program_.state_.goesOn();
-         left = started + minimum_ - Clock::now()) {
-      std::this_thread::sleep_for(std::min<Clock::duration>(left, std::chrono::milliseconds(2)));
-    }
-  }
+  static constexpr size_t kGroup = 32;
 
-  int64_t open() override {
-    try {
-      if (pass_ == 0) rows_ = rowsOf(extent_, mostRows_);
-      while (rows_ > 0 && program_.state_.goesOn() && pass_ != operation_->passes()) {
-        if (const int64_t chunks = operation_->open(pass_++, rows_); chunks > 0) return chunks;
-      }
-    } catch (...) {
-      program_.state_.fail(std::current_exception());
-    }
-    return kFinished;
-  }
-
-  void run(int64_t chunk, int worker) override {
-    if (!program_.state_.goesOn()) return;
-    try {
-      operation_->run(pass_ - 1, chunk, memory_ != nullptr ? memory_ + work_.workerOffset(worker) : nullptr);
-    } catch (...) {
-      program_.state_.fail(std::current_exception());
-    }
-  }
-
-  GpuProgram& program_;
-  std::unique_ptr<CpuOperation> operation_;
-  const WorkNeed work_;
-  const int32_t* extent_;
-  int64_t mostRows_;
-  const std::chrono::nanoseconds minimum_;
-  uint8_t* memory_ = nullptr;
-  int pass_ = 0;
-  int64_t rows_ = 0;
+  std::array<GpuEvent, 2> ends_;
+  size_t steps_ = 0;
 };
 
 GpuProgram::GpuProgram(std::shared_ptr<GpuDevice> device, const Program& program)
-    : device_(std::move(device)), buffers_(program.buffers()) {
+    : device_(std::move(device)), buffers_(program.buffers()), lead_(std::make_unique<Lead>(device_->gpu())) {
   for (int i = 0; i < program.events(); ++i) events_.push_back(std::make_unique<GpuEvent>(device_->gpu()));
   for (size_t i = 0; i < program.streams().size(); ++i) streams_.push_back(std::make_unique<GpuStream>(device_->gpu()));
-  for (const ProgramEntry& entry : program.entries()) add(entry);
-  int64_t workBytes = 0;
-  for (const auto& step : steps_) {
-    if (const auto* compute = dynamic_cast<Compute*>(step.get())) {
-      workBytes = std::max(workBytes, compute->work().bytes(device_->pool().threads()));
-    }
+  const std::span<const ProgramEntry> entries = program.entries();
+  for (size_t i = 0; i < entries.size();) {
+    i += static_cast<size_t>(add(entries.subspan(i)));
   }
+  int64_t workBytes = 0;
+  for (const auto& step : steps_) workBytes = std::max(workBytes, step->workBytes());
   if (workBytes == 0) return;
   work_ = device_->allocate(workBytes);
   for (const auto& step : steps_) {
-    if (auto* compute = dynamic_cast<Compute*>(step.get())) compute->useWork(device_->hostView(work_->data()));
+    if (step->workBytes() > 0) step->useWork(gpuAddress(work_->data()));
   }
 }
 
 GpuProgram::~GpuProgram() = default;
 
-void GpuProgram::add(const ProgramEntry& entry) {
+int GpuProgram::add(std::span<const ProgramEntry> entries) {
+  const ProgramEntry& entry = entries[0];
   GpuStream& stream = *streams_[static_cast<size_t>(entry.stream)];
+  const GpuStepPlace place{*device_, stream, state_};
   if (const auto* signal = std::get_if<op::Signal>(&entry.operation)) {
     steps_.push_back(std::make_unique<Signal>(stream, *events_[static_cast<size_t>(signal->event)]));
   } else if (const auto* wait = std::get_if<op::Wait>(&entry.operation)) {
     steps_.push_back(std::make_unique<Wait>(stream, *events_[static_cast<size_t>(wait->event)]));
+  } else if (const auto* await = std::get_if<op::Await>(&entry.operation)) {
+    steps_.push_back(std::make_unique<Await>(state_, *await, entry));
   } else if (const auto* copy = std::get_if<op::Copy>(&entry.operation); copy != nullptr && Copy::isFor(*copy)) {
     steps_.push_back(std::make_unique<Copy>(stream, *copy, entry));
+  } else if (device_->runsOnHost()) {
+    steps_.push_back(makeHostStep(place, entry));
+  } else if (const auto* pick = std::get_if<op::Pick>(&entry.operation)) {
+    steps_.push_back(makePickStep(place, *pick, entry));
   } else {
-    Operation operation = entry.operation;
-    forEachTensor(operation, [this](Tensor& tensor) {
-      if (!tensor.host) tensor.data = device_->hostView(tensor.data);
-    });
-    const CpuTarget target{device_->kernels(), device_->pool().threads()};
-    steps_.push_back(std::make_unique<Compute>(stream, *this, compileOperation(operation, target), entry));
+    return addKernelStep(place, entries, steps_);
   }
+  return 1;
 }
 
 void GpuProgram::run(const std::atomic<bool>* abort) {
   const std::lock_guard lock(device_->turn());
   state_.start(abort);
+  lead_->start();
   try {
     for (const auto& step : steps_) {
       if (!state_.goesOn()) break;
+      lead_->step(*streams_.front());
       step->enqueue();
     }
   } catch (...) {
@@ -187,6 +156,13 @@ void GpuProgram::run(const std::atomic<bool>* abort) {
   for (const auto& stream : streams_) {
     try {
       stream->synchronize();
+    } catch (...) {
+      state_.fail(std::current_exception());
+    }
+  }
+  if (state_.goesOn()) {
+    try {
+      for (const auto& step : steps_) step->check();
     } catch (...) {
       state_.fail(std::current_exception());
     }

@@ -1,17 +1,15 @@
-// A program compiled for a GPU. A run puts all its operations into the device's streams, in the order of the list, and
+// A program compiled for a GPU. A run puts its operations into the device's streams, in the order of the list, and
 // waits for them; events of the device order what different streams do.
 //
-// Operations are the CPU's, called by the stream when their turn comes, on memory of an emulated device that the host
-// sees. What copies is copied by the device.
+// It never runs far ahead of the device: so that a run that is aborted ends soon, whatever the model.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <vector>
 
 #include "core/run_state.h"
-#include "cpu/cpu_operation.h"
 #include "cuda/gpu_device.h"
+#include "cuda/gpu_step.h"
 
 namespace td {
 
@@ -22,13 +20,14 @@ class GpuProgram final : public Executable {
   void run(const std::atomic<bool>* abort) override;
 
  private:
-  class Step;
   class Signal;
   class Wait;
+  class Await;
   class Copy;
-  class Compute;
+  class Lead;
 
-  void add(const ProgramEntry& entry);
+  // The step of the first entry, or of it and those that follow; returns of how many.
+  int add(std::span<const ProgramEntry> entries);
 
   std::shared_ptr<GpuDevice> device_;
   std::vector<std::shared_ptr<Buffer>> buffers_;
@@ -36,7 +35,8 @@ class GpuProgram final : public Executable {
   RunState state_{0};
   std::vector<std::unique_ptr<GpuEvent>> events_;
   std::vector<std::unique_ptr<GpuStream>> streams_;
-  std::vector<std::unique_ptr<Step>> steps_;
+  std::vector<std::unique_ptr<GpuStep>> steps_;
+  std::unique_ptr<Lead> lead_;
 };
 
 }  // namespace td

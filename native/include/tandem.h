@@ -143,10 +143,10 @@ int64_t td_error_message(void* text, int64_t capacity);
 
 /* ---- Devices --------------------------------------------------------------------------------- */
 
-/* Opens a device by name: "cpu", or "emulated:0/host": a GPU that is played by the host, with memory, streams and
- * copies of its own, and the CPU's kernels. isa: the instruction set for the kernels ("scalar", "avx2", "avx512",
- * "amx"), or "" for the best that this machine has (AMX only by its name: it has not been measured yet). threads: of
- * the pool, the calling thread of a run included;
+/* Opens a device by name: "cpu", "cuda:0", or a GPU that is played by the host, with memory, streams and copies of its
+ * own: "emulated:0/cuda" (or "emulated:0") with the kernels for GPUs, "emulated:0/host" with the CPU's. isa: the
+ * instruction set for the kernels ("scalar", "avx2", "avx512", "amx"), or "" for the best that this machine has (AMX
+ * only by its name: it has not been measured yet). threads: of the pool, the calling thread of a run included;
  * >= 1. memory_limit: bytes that buffers may take; 0 = no limit. */
 int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memory_limit);
 int64_t td_device_close(int64_t device);

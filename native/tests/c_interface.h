@@ -71,6 +71,17 @@ inline const char* deviceName() {
   return name != nullptr ? name : "cpu";
 }
 
+// Kernels for GPUs take weights in tiles alone; the CPU's take them as they lie in the file as well.
+inline bool takesPlainWeights() {
+  const std::string name = deviceName();
+  return name == "cpu" || name.ends_with("/host");
+}
+
+// The instruction sets to test on the device: where its kernels are not the CPU's, any one.
+inline std::vector<td_isa> deviceIsas() {
+  return takesPlainWeights() ? isas() : std::vector<td_isa>{TD_ISA_SCALAR};
+}
+
 inline Device openDevice(td_isa isa, int threads, int64_t memoryLimit = 0) {
   return Device(td_device_open(deviceName(), isaName(isa), threads, memoryLimit));
 }

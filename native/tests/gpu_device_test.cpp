@@ -11,8 +11,6 @@
 namespace td::testing {
 namespace {
 
-constexpr const char* kDevice = "emulated:0/host";
-
 // What TANDEM_EMULATED says while a device is opened.
 class Settings {
  public:
@@ -20,10 +18,18 @@ class Settings {
   ~Settings() { unsetenv("TANDEM_EMULATED"); }
 };
 
-Device openEmulated(const char* settings = "", int64_t memoryLimit = 0) {
-  const Settings during(settings);
-  return Device(td_device_open(kDevice, "", 2, memoryLimit));
-}
+// By the CPU's kernels, and by those for GPUs.
+class GpuDevice : public ::testing::TestWithParam<const char*> {
+ protected:
+  static const char* name() { return GetParam(); }
+  static Device openEmulated(const char* settings = "", int64_t memoryLimit = 0) {
+    const Settings during(settings);
+    return Device(td_device_open(name(), "", 2, memoryLimit));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, GpuDevice, ::testing::Values("emulated:0/host", "emulated:0/cuda"),
+                         [](const auto& info) { return std::string(info.index == 0 ? "OfTheCpu" : "ForGpus"); });
 
 std::vector<uint8_t> randomBytes(Random& random, int64_t count) {
   std::vector<uint8_t> bytes(static_cast<size_t>(count));
@@ -37,7 +43,7 @@ std::vector<uint8_t> read(int64_t buffer, int64_t offset, int64_t count) {
   return bytes;
 }
 
-TEST(GpuDevice, TheHostDoesNotSeeItsMemory) {
+TEST_P(GpuDevice, TheHostDoesNotSeeItsMemory) {
   const Device device = openEmulated();
   const BufferHandle own(td_buffer_create(device, 4096)), shared(td_buffer_create_shared(device, 4096));
   EXPECT_EQ(0, td_buffer_address(own));
@@ -48,7 +54,7 @@ TEST(GpuDevice, TheHostDoesNotSeeItsMemory) {
   EXPECT_EQ(4096, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED)));
 }
 
-TEST(GpuDevice, WritesAndReadsPiecesOfAnySize) {
+TEST_P(GpuDevice, WritesAndReadsPiecesOfAnySize) {
   Random random(::testing::UnitTest::GetInstance()->current_test_info()->name());
   const Device device = openEmulated();
   constexpr int64_t kBytes = (int64_t{9} << 20) + 4321;
@@ -67,7 +73,7 @@ TEST(GpuDevice, WritesAndReadsPiecesOfAnySize) {
   }
 }
 
-TEST(GpuDevice, ManyThreadsTransferAtTheSameTime) {
+TEST_P(GpuDevice, ManyThreadsTransferAtTheSameTime) {
   const Device device = openEmulated();
   constexpr int64_t kBytes = 5 << 20;
   const BufferHandle buffer(td_buffer_create(device, 4 * kBytes));
@@ -82,31 +88,31 @@ TEST(GpuDevice, ManyThreadsTransferAtTheSameTime) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(GpuDevice, ItsMemoryEndsAndOthersLiveOn) {
+TEST_P(GpuDevice, ItsMemoryEndsAndOthersLiveOn) {
   const Device device = openEmulated("memory=1048576"), limited = openEmulated("", 1000);
   const BufferHandle most(td_buffer_create(device, 1000000));
   EXPECT_EQ(1048576, ok(td_device_property(device, TD_PROPERTY_MEMORY_LIMIT)));
-  EXPECT_TRUE(refused(td_buffer_create(device, 100000), TD_OUT_OF_MEMORY, kDevice));
+  EXPECT_TRUE(refused(td_buffer_create(device, 100000), TD_OUT_OF_MEMORY, name()));
   {
     const Settings small("memory=1048576");
-    EXPECT_TRUE(refused(td_device_open(kDevice, "", 1, 2 << 20), TD_OUT_OF_MEMORY, "1.00 MiB of memory free"));
+    EXPECT_TRUE(refused(td_device_open(name(), "", 1, 2 << 20), TD_OUT_OF_MEMORY, "1.00 MiB of memory free"));
   }
   EXPECT_EQ(1000000, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED)));
-  EXPECT_TRUE(refused(td_buffer_create(limited, 1001), TD_OUT_OF_MEMORY, kDevice));
+  EXPECT_TRUE(refused(td_buffer_create(limited, 1001), TD_OUT_OF_MEMORY, name()));
   const BufferHandle little(td_buffer_create(limited, 1000));
   EXPECT_EQ(std::vector<uint8_t>(16, 0), read(most, 5, 16));
 }
 
-TEST(GpuDevice, NamesThatAreNone) {
+TEST_P(GpuDevice, NamesThatAreNone) {
   EXPECT_TRUE(refused(td_device_open("emulated:99/host", "", 1, 0), TD_UNSUPPORTED, "no device emulated:99"));
   EXPECT_TRUE(refused(td_device_open("emulated:x/host", "", 1, 0), TD_UNSUPPORTED, "device emulated:x/host"));
   EXPECT_TRUE(refused(td_device_open("emulated:0/fast", "", 1, 0), TD_UNSUPPORTED, "device emulated:0/fast"));
-  EXPECT_TRUE(refused(td_device_open("cuda:0", "", 1, 0), TD_UNSUPPORTED, "still to come"));
+  EXPECT_TRUE(refused(td_device_open("cuda:0/host", "", 1, 0), TD_UNSUPPORTED, "device cuda:0/host"));
   const Settings wrong("memory=5 colour=red");
-  EXPECT_TRUE(refused(td_device_open(kDevice, "", 1, 0), TD_UNSUPPORTED, "'colour=red' is no setting"));
+  EXPECT_TRUE(refused(td_device_open(name(), "", 1, 0), TD_UNSUPPORTED, "'colour=red' is no setting"));
 }
 
-TEST(GpuDevice, FaultsEndARunAndNotTheProcess) {
+TEST_P(GpuDevice, FaultsEndARunAndNotTheProcess) {
   {
     const Device device = openEmulated("fail-copy=3");
     const BufferHandle buffer(td_buffer_create(device, 64));
@@ -120,7 +126,7 @@ TEST(GpuDevice, FaultsEndARunAndNotTheProcess) {
   {
     const Device device = openEmulated("fail-allocation=2");
     const BufferHandle first(td_buffer_create(device, 64));
-    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, "emulated:0/host has no 64 bytes"));
+    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, std::string(name()) + " has no 64 bytes"));
     const BufferHandle third(td_buffer_create(device, 64));
   }
   const Device lost = openEmulated("lose-at=4"), other = openEmulated();
@@ -128,8 +134,8 @@ TEST(GpuDevice, FaultsEndARunAndNotTheProcess) {
   const std::vector<uint8_t> bytes(64, 7);
   int64_t result = 0;
   for (int i = 0; i < 8 && result == 0; ++i) result = td_buffer_write(buffer, 0, bytes.data(), 64);
-  EXPECT_TRUE(refused(result, TD_DEVICE_LOST, kDevice));
-  EXPECT_TRUE(refused(td_buffer_create(lost, 64), TD_DEVICE_LOST, kDevice));
+  EXPECT_TRUE(refused(result, TD_DEVICE_LOST, name()));
+  EXPECT_TRUE(refused(td_buffer_create(lost, 64), TD_DEVICE_LOST, name()));
   const BufferHandle elsewhere(td_buffer_create(other, 64));
   ok(td_buffer_write(elsewhere, 0, bytes.data(), 64));
   EXPECT_EQ(bytes, read(elsewhere, 0, 64));
@@ -137,7 +143,7 @@ TEST(GpuDevice, FaultsEndARunAndNotTheProcess) {
 
 // Two rows of x are added to two of y on the compute stream while a copy stream brings other rows to the device and
 // takes them away again.
-TEST(GpuDevice, StreamsCopyAndCompute) {
+TEST_P(GpuDevice, StreamsCopyAndCompute) {
   const Device device = openEmulated();
   const Buffer<int32_t> count(device, std::vector<int32_t>{2});
   const Buffer<float> host(device, {1, 2, 3, 4, 5, 6}), back(device, 6);
@@ -206,7 +212,7 @@ class CopyAndAdd {
   Program program_;
 };
 
-TEST(GpuDevice, ARunCanBeAborted) {
+TEST_P(GpuDevice, ARunCanBeAborted) {
   const Device device = openEmulated();
   constexpr int64_t kLong = 60'000'000'000;  // nanoseconds: nobody waits for it
   CopyAndAdd slow(device, kLong), quick(device);
@@ -222,18 +228,30 @@ TEST(GpuDevice, ARunCanBeAborted) {
   EXPECT_EQ(2, quick.sum());
 }
 
-TEST(GpuDevice, ADeviceThatIsLostEndsItsRunsAndNoOthers) {
+TEST_P(GpuDevice, ADeviceThatIsLostEndsItsRunsAndNoOthers) {
   const Device lost = openEmulated("lose-at=30"), other = openEmulated();
   CopyAndAdd here(lost), there(other);
   int32_t result = 0;
   for (int i = 0; i < 40 && result == 0; ++i) result = here.run();
-  EXPECT_TRUE(refused(result, TD_DEVICE_LOST, kDevice));
-  EXPECT_TRUE(refused(here.run(), TD_DEVICE_LOST, kDevice));
+  EXPECT_TRUE(refused(result, TD_DEVICE_LOST, name()));
+  EXPECT_TRUE(refused(here.run(), TD_DEVICE_LOST, name()));
   ok(there.run());
   EXPECT_EQ(2, there.sum());
 }
 
-TEST(GpuDevice, CountsLieWhereTheHostReads) {
+TEST_P(GpuDevice, AKernelThatFailsLosesTheDevice) {
+  if (name() != std::string("emulated:0/cuda")) GTEST_SKIP() << "the CPU's kernels are not launched";
+  const Device lost = openEmulated("fail-launch=3"), other = openEmulated();
+  CopyAndAdd here(lost), there(other);
+  ok(here.run());
+  ok(here.run());
+  EXPECT_TRUE(refused(here.run(), TD_DEVICE_LOST, "launch 3 is to fail"));
+  EXPECT_TRUE(refused(here.run(), TD_DEVICE_LOST, name()));
+  EXPECT_EQ(-TD_DEVICE_LOST, td_buffer_create(lost, 64));
+  ok(there.run());
+}
+
+TEST_P(GpuDevice, CountsLieWhereTheHostReads) {
   const Device device = openEmulated();
   const BufferHandle own(td_buffer_create(device, 64));
   const Program program(td_program_create(device));
@@ -242,7 +260,7 @@ TEST(GpuDevice, CountsLieWhereTheHostReads) {
   EXPECT_TRUE(refused(td_op_await(program, count, 1), TD_INVALID_ARGUMENT, "what host and device share"));
 }
 
-TEST(GpuDevice, TensorsLieThereAsTheyDoOnTheCpu) {
+TEST_P(GpuDevice, TensorsLieThereAsTheyDoOnTheCpu) {
   Random random(::testing::UnitTest::GetInstance()->current_test_info()->name());
   const Device cpu(td_device_open("cpu", "", 1, 0)), device = openEmulated();
   for (const auto& [type, target, layout] : {std::tuple{TD_Q4_0, TD_Q4_0, TD_TILES},

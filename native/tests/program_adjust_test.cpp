@@ -175,7 +175,7 @@ TEST_P(Adjust, HidesNoDamage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Adjust, ::testing::ValuesIn(isas()), isaOfTest);
+INSTANTIATE_TEST_SUITE_P(Isa, Adjust, ::testing::ValuesIn(deviceIsas()), isaOfTest);
 
 }  // namespace
 }  // namespace td::testing

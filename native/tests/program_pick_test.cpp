@@ -386,7 +386,7 @@ TEST_P(Pick, RefusesSettingsThatCannotBe) {
   expectRefusal(bad, "uniform 1 in row 1");
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Pick, ::testing::ValuesIn(isas()), isaOfTest);
+INSTANTIATE_TEST_SUITE_P(Isa, Pick, ::testing::ValuesIn(deviceIsas()), isaOfTest);
 
 }  // namespace
 }  // namespace td::testing

@@ -164,6 +164,7 @@ class Session {
     return results;
   }
 
+  int32_t activationType() const { return ok(td_activation_type(device_, model_.shape.type)); }
   const Buffer<int32_t>& candidates() const { return candidates_; }
   const Buffer<float>& candidateLogits() const { return candidateLogits_; }
   const Buffer<float>& logSums() const { return logSums_; }
@@ -194,7 +195,7 @@ class Session {
 
   // x in the type that matmul wants, encoded if it must be.
   int32_t encoded(int32_t x, int64_t columns) {
-    const int32_t type = ok(td_activation_type(device_, model_.shape.type));
+    const int32_t type = activationType();
     if (type == TD_F32) return x;
     weights_.emplace_back(device_, td_tensor_bytes(type, TD_PLAIN, capacity_, columns));
     const int32_t out =

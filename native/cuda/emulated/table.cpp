@@ -66,6 +66,8 @@ bool read(std::string_view text, DeviceSettings& settings) {
       settings.memoryLimit = value;
     else if (isNumber && name == "checked")
       settings.checked = value != 0;
+    else if (isNumber && name == "threads")
+      settings.threads = static_cast<int>(value);
     else if (isNumber && name == "link")
       faults.linkBytesPerSecond = static_cast<double>(value);
     else if (isNumber && name == "latency")
@@ -79,9 +81,10 @@ bool read(std::string_view text, DeviceSettings& settings) {
     else if (isNumber && name == "lose-at")
       faults.loseAtOperation = value;
     else {
-      failed(TD_GPU_NONE, "TANDEM_EMULATED: '" + std::string(word) +
-                              "' is no setting; possible are memory=BYTES, checked=1, link=BYTES_PER_SECOND, "
-                              "latency=NANOSECONDS, fail-allocation=N, fail-copy=N, fail-launch=N, lose-at=N");
+      failed(TD_GPU_NONE,
+             "TANDEM_EMULATED: '" + std::string(word) +
+                 "' is no setting; possible are memory=BYTES, checked=1, threads=N, link=BYTES_PER_SECOND, "
+                 "latency=NANOSECONDS, fail-allocation=N, fail-copy=N, fail-launch=N, lose-at=N");
       return false;
     }
   }

@@ -27,15 +27,16 @@ struct ElementwiseCall {
   DeviceSpan<float> out;
 };
 
-// y[token][row] = weights[row] . x[token] (+ bias[row]): weights in tiles (core/tiles.h), tokens as TD_ACT8
-// (core/activation.h). A token's results do not depend on how many others there are.
-struct MatVecCall {
+// y[token][row] = weights[row] . x[token] (+ bias[row]): weights in tiles (core/tiles.h). A token's results do not
+// depend on how many others there are: matmul_formats.h has the order of summation.
+struct MatMulCall {
   ReadOnlySpan<unsigned char> weights;
-  DeviceSpan<const unsigned char> x;
-  ReadOnlySpan<float> bias;  // may be empty
+  DeviceSpan<const unsigned char> x;  // TD_F32 for F32 and F16, TD_ACTBF16 for BF16, else TD_ACT8 (core/activation.h)
+  ReadOnlySpan<float> bias;           // may be empty
   DeviceSpan<float> y;
+  int32_t type;  // td_type of the weights
   int64_t rows, columns, tokens;
-  int64_t xRowBytes;  // from token to token, divisible by 16
+  int64_t xRowBytes;  // from token to token: divisible by 16 for TD_ACT8, by 4 otherwise
   int64_t yStride;    // floats from token to token
 };
 
@@ -81,10 +82,10 @@ struct StoreKvCall {
   PagedLayer layer;
 };
 
-// rope() of q and k, and storeKv(), at once; k itself stays as it is.
+// rope() of q and k, and storeKv(), at once.
 struct RopeStoreKvCall {
-  DeviceSpan<float> q;  // [tokens][heads][headSize]
-  DeviceSpan<const float> k, v, angles;
+  DeviceSpan<float> q, k;  // [tokens][heads or kvHeads][headSize]
+  DeviceSpan<const float> v, angles;
   PagedTokens tokens;
   PagedLayer layer;
   int heads, pairs;
@@ -137,13 +138,57 @@ struct CopyCall {
   DeviceSpan<unsigned char> out;
 };
 
+// ---- Activations, and the end of a step.
+
+// out[r] = x[r] as TD_ACT8 or TD_ACTBF16 (core/activation.h), rows without gaps; out: at a multiple of 4 bytes.
+struct EncodeCall {
+  DeviceSpan<const float> x;
+  DeviceSpan<unsigned char> out;  // [rows][activationRowBytes(type, columns)]
+  int64_t rows, columns;
+  int32_t type;
+};
+
+// Penalties and biases, in place, as td_op_adjust() has them. The host looks at counts and ids where it can: here
+// counts are cut to the places that there are, ids out of range change nothing, and an impossible factor or addend
+// makes its logit NaN.
+struct AdjustCall {
+  DeviceSpan<float> logits;      // [rows][vocabulary]
+  DeviceSpan<const int> counts;  // [rows]
+  DeviceSpan<const int> ids;     // [rows][places], as factors and addends
+  DeviceSpan<const float> factors, addends;
+  int64_t rows, vocabulary, places;
+};
+
+// Of each row of logits the best candidates in order, and the logarithm of the sum of all exponentials, as
+// td_op_select() has them. A row with a logit that is not finite gets logSum NaN, ids -1 and values NaN.
+struct SelectCall {
+  DeviceSpan<const float> logits;  // [rows][vocabulary]
+  DeviceSpan<int> ids;             // [rows][candidates]
+  DeviceSpan<float> values;        // [rows][candidates]
+  DeviceSpan<float> logSums;       // [rows]
+  DeviceSpan<unsigned char> work;  // selectWorkBytes() or more, at a multiple of 8
+  int64_t rows, vocabulary, candidates;
+};
+
+// A block of threads looks at so many logits; their best and their sum are joined after that.
+constexpr int kSelectPart = 4096;
+
+inline int64_t selectParts(int64_t vocabulary) {
+  return (vocabulary + kSelectPart - 1) / kSelectPart;
+}
+
+// For every part its largest logit and sum (f32 each), and its candidates (u64).
+inline int64_t selectWorkBytes(int64_t rows, int64_t vocabulary) {
+  return rows * selectParts(vocabulary) * (8 + 8 * TD_MAX_CANDIDATES);
+}
+
 // A library's, as it gives them to others (gpu.h): a failure's message is the table's. The stream is what
 // td_gpu_table::kernel_stream() says.
 struct GpuKernels {
   td_gpu_status (*rmsNorm)(void* stream, const RmsNormCall&);
   td_gpu_status (*siluTimes)(void* stream, const ElementwiseCall&);  // x / (1 + e^-x) * y
   td_gpu_status (*add)(void* stream, const ElementwiseCall&);
-  td_gpu_status (*matVecQ80)(void* stream, const MatVecCall&);
+  td_gpu_status (*matMul)(void* stream, const MatMulCall&);
   td_gpu_status (*ropeAngles)(void* stream, const RopeAnglesCall&);
   td_gpu_status (*rope)(void* stream, const RopeCall&);
   td_gpu_status (*storeKv)(void* stream, const StoreKvCall&);
@@ -152,6 +197,9 @@ struct GpuKernels {
   td_gpu_status (*embedding)(void* stream, const EmbeddingCall&);
   td_gpu_status (*gatherRows)(void* stream, const GatherCall&);
   td_gpu_status (*copyBytes)(void* stream, const CopyCall&);
+  td_gpu_status (*encode)(void* stream, const EncodeCall&);
+  td_gpu_status (*adjust)(void* stream, const AdjustCall&);
+  td_gpu_status (*select)(void* stream, const SelectCall&);
 };
 
 namespace raw {

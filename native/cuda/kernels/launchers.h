@@ -10,7 +10,8 @@ namespace td::TD_VIEWS {
 DeviceError rmsNorm(void* stream, const RmsNormCall& call);
 DeviceError siluTimes(void* stream, const ElementwiseCall& call);
 DeviceError add(void* stream, const ElementwiseCall& call);
-DeviceError matVecQ80(void* stream, const MatVecCall& call);
+DeviceError matVec(void* stream, const MatMulCall& call);  // matMul() for few tokens, of which there are some
+DeviceError matMul(void* stream, const MatMulCall& call);
 DeviceError ropeAngles(void* stream, const RopeAnglesCall& call);
 DeviceError rope(void* stream, const RopeCall& call);
 DeviceError storeKv(void* stream, const StoreKvCall& call);
@@ -19,5 +20,8 @@ DeviceError attention(void* stream, const AttentionCall& call);
 DeviceError embedding(void* stream, const EmbeddingCall& call);
 DeviceError gatherRows(void* stream, const GatherCall& call);
 DeviceError copyBytes(void* stream, const CopyCall& call);
+DeviceError encode(void* stream, const EncodeCall& call);
+DeviceError adjust(void* stream, const AdjustCall& call);
+DeviceError select(void* stream, const SelectCall& call);
 
 }  // namespace td::TD_VIEWS

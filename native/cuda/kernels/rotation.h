@@ -22,15 +22,6 @@ struct Rotation {
     return make_float2(a * angle.x - b * angle.y, a * angle.y + b * angle.x);
   }
 
-  // Element `d` of the head that begins at `head`, rotated by the angles from `angle` on.
-  __device__ __forceinline__ float element(Global<const float> x, ptrdiff_t head, int d, Global<const float> angles,
-                                           ptrdiff_t angle) const {
-    if (d >= 2 * pairs) return x[head + d];
-    const int pair = neighbours ? d / 2 : d < pairs ? d : d - pairs;
-    const float2 both = of(x[head + first(pair)], x[head + second(pair)], loadAs<float2>(angles, angle + 2 * pair));
-    return d == first(pair) ? both.x : both.y;
-  }
-
   // Rotates a pair in place.
   __device__ __forceinline__ void rotate(Global<float> x, ptrdiff_t head, int pair, Global<const float> angles,
                                          ptrdiff_t angle) const {

@@ -2,7 +2,7 @@
 //
 // A block of threads takes 16 tokens and a KV head. K lies dimension by dimension in the cache, so it goes through
 // shared memory: it is read along the dimensions and written along the tokens, since tokens that follow one another lie
-// side by side there. What is rotated is q in place, and k on its way.
+// side by side there. What is rotated is rotated in place.
 #include "cuda/kernels/launchers.h"
 #include "cuda/kernels/paged.h"
 #include "cuda/kernels/rotation.h"
@@ -23,21 +23,22 @@ __device__ __forceinline__ uint16_t halfBits(float x) {
 
 template <bool rotates>
 __global__ void __launch_bounds__(kThreads)
-    storeKvKernel(Global<float> q, Global<const float> k, Global<const float> v, Global<const float> angles,
-                  Global<const int> positions, Global<const int> tables, Global<const int> blocks,
-                  Global<uint16_t> pool, PagedShape shape, Rotation rotation, int heads) {
+    storeKvKernel(Global<float> q, Global<float> rotated, Global<const float> k, Global<const float> v,
+                  Global<const float> angles, Global<const int> positions, Global<const int> tables,
+                  Global<const int> blocks, Global<uint16_t> pool, PagedShape shape, Rotation rotation, int heads) {
   TD_SHARED(uint16_t, keys, kDims* kPitch);
   TD_SHARED(int64_t, places, kTokens);
   const int thread = static_cast<int>(threadIdx.x), row = static_cast<int>(blockIdx.y), headSize = shape.headSize;
   const int first = static_cast<int>(blockIdx.x) * kTokens, tokens = min(kTokens, shape.tokens - first);
 
-  if (rotates && row >= shape.kvHeads) {
+  if constexpr (rotates) {
+    const bool isKey = row < shape.kvHeads;
     for (int i = thread; i < tokens * rotation.pairs; i += kThreads) {
       const ptrdiff_t token = first + i / rotation.pairs;
-      rotation.rotate(q, (token * heads + row - shape.kvHeads) * headSize, i % rotation.pairs, angles,
-                      token * 2 * rotation.pairs);
+      const ptrdiff_t head = isKey ? token * shape.kvHeads + row : token * heads + row - shape.kvHeads;
+      rotation.rotate(isKey ? rotated : q, head * headSize, i % rotation.pairs, angles, token * 2 * rotation.pairs);
     }
-    return;
+    if (!isKey) return;
   }
 
   if (thread < kTokens) {
@@ -59,12 +60,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = thread; i < kTokens * kDims; i += kThreads) {
       const int token = i / kDims, d = dim + i % kDims;
       if (token >= tokens || d >= headSize) continue;
-      float key;
-      if constexpr (rotates) {
-        key = rotation.element(k, headOf(token), d, angles, static_cast<ptrdiff_t>(first + token) * 2 * rotation.pairs);
-      } else {
-        key = k[headOf(token) + d];
-      }
+      const float key = rotates ? rotated[headOf(token) + d] : k[headOf(token) + d];
       keys[i % kDims * kPitch + token] = halfBits(key);
     }
     __syncthreads();
@@ -90,14 +86,15 @@ __global__ void __launch_bounds__(kThreads)
 namespace {
 
 template <bool rotates>
-DeviceError store(void* stream, const DeviceSpan<float>& q, const DeviceSpan<const float>& k,
-                  const DeviceSpan<const float>& v, const DeviceSpan<const float>& angles, const PagedTokens& tokens,
-                  const PagedLayer& layer, Rotation rotation, int heads) {
+DeviceError store(void* stream, const DeviceSpan<float>& q, const DeviceSpan<float>& rotated,
+                  const DeviceSpan<const float>& k, const DeviceSpan<const float>& v,
+                  const DeviceSpan<const float>& angles, const PagedTokens& tokens, const PagedLayer& layer,
+                  Rotation rotation, int heads) {
   if (tokens.tokens == 0) return {};
   if (DeviceError error = checkLayer(layer)) return error;
   const dim3 grid(static_cast<unsigned>((tokens.tokens + kTokens - 1) / kTokens),
                   static_cast<unsigned>(layer.kvHeads + heads));
-  return launch<storeKvKernel<rotates>>(grid, kThreads, 0, static_cast<StreamRef>(stream), q, k, v, angles,
+  return launch<storeKvKernel<rotates>>(grid, kThreads, 0, static_cast<StreamRef>(stream), q, rotated, k, v, angles,
                                         tokens.positions, tokens.tables, tokens.blocks, layer.pool,
                                         PagedShape(tokens, layer), rotation, heads);
 }
@@ -105,11 +102,11 @@ DeviceError store(void* stream, const DeviceSpan<float>& q, const DeviceSpan<con
 }  // namespace
 
 DeviceError storeKv(void* stream, const StoreKvCall& call) {
-  return store<false>(stream, {}, call.k, call.v, {}, call.tokens, call.layer, Rotation(0, TD_ROPE_NORM), 0);
+  return store<false>(stream, {}, {}, call.k, call.v, {}, call.tokens, call.layer, Rotation(0, TD_ROPE_NORM), 0);
 }
 
 DeviceError ropeStoreKv(void* stream, const RopeStoreKvCall& call) {
-  return store<true>(stream, call.q, call.k, call.v, call.angles, call.tokens, call.layer,
+  return store<true>(stream, call.q, call.k, {}, call.v, call.angles, call.tokens, call.layer,
                      Rotation(call.pairs, call.layout), call.heads);
 }
 

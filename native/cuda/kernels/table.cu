@@ -23,7 +23,7 @@ const GpuKernels gpuKernels = {
     .rmsNorm = tell<rmsNorm>,
     .siluTimes = tell<siluTimes>,
     .add = tell<add>,
-    .matVecQ80 = tell<matVecQ80>,
+    .matMul = tell<matMul>,
     .ropeAngles = tell<ropeAngles>,
     .rope = tell<rope>,
     .storeKv = tell<storeKv>,
@@ -32,6 +32,9 @@ const GpuKernels gpuKernels = {
     .embedding = tell<embedding>,
     .gatherRows = tell<gatherRows>,
     .copyBytes = tell<copyBytes>,
+    .encode = tell<encode>,
+    .adjust = tell<adjust>,
+    .select = tell<select>,
 };
 
 }  // namespace td::TD_VIEWS

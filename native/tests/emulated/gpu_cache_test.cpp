@@ -108,7 +108,7 @@ TEST_P(GpuCacheTest, StoreKvWithAndWithoutRope) {
     ASSERT_TRUE(ok(kernels().storeKv(
         &stream(), {.k = ks.input(), .v = vs.input(), .tokens = step.tokens(plain), .layer = plain.layer()})));
     ASSERT_TRUE(ok(kernels().ropeStoreKv(&stream(), {.q = qs.span(),
-                                                     .k = ks.input(),
+                                                     .k = ks.span(),
                                                      .v = vs.input(),
                                                      .angles = angleArray.input(),
                                                      .tokens = step.tokens(rotated),

@@ -31,9 +31,9 @@ final class RunOptions {
       names = "--device",
       paramLabel = "NAME",
       description = {
-        "Where it runs: cpu, or emulated:0/host, a GPU that the host plays, with memory and copies"
-            + " of its own and the CPU's kernels (to try, not to be fast). Default:"
-            + " ${DEFAULT-VALUE}."
+        "Where it runs: cpu, cuda:0 (an NVIDIA GPU), or a GPU that the host plays, to try and not"
+            + " to be fast: emulated:0/cuda by the kernels for GPUs, emulated:0/host by the CPU's."
+            + " Default: ${DEFAULT-VALUE}."
       },
       defaultValue = "cpu")
   private String device;
@@ -113,7 +113,9 @@ final class RunOptions {
   static String device(String typed) {
     if (!typed.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
       throw Failure.value(
-          "--device", "'" + Printable.line(typed, 40) + "'", "cpu, emulated:0/host");
+          "--device",
+          "'" + Printable.line(typed, 40) + "'",
+          "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
     }
     return typed;
   }

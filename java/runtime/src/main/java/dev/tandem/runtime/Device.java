@@ -40,7 +40,7 @@ public final class Device implements AutoCloseable {
                 options.memoryLimitBytes())));
   }
 
-  /** As it was opened: {@code cpu}, {@code emulated:0/host}. */
+  /** As it was opened: {@code cpu}, {@code cuda:0}, {@code emulated:0/host}. */
   public String name() {
     return name;
   }

@@ -3,7 +3,7 @@ package dev.tandem.runtime;
 /**
  * How to open a device.
  *
- * @param name {@code cpu}, {@code emulated:0/host}
+ * @param name {@code cpu}, {@code cuda:0}, {@code emulated:0/host}
  * @param instructionSet {@code scalar}, {@code avx2}, {@code avx512}, {@code amx}; empty = the
  *     machine's best, AMX left out
  * @param threads threads that compute, the caller of a run included

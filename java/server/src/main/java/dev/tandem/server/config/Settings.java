@@ -79,8 +79,9 @@ public final class Settings {
           MODEL,
           Type.text("NAME"),
           "cpu",
-          "Where it runs: cpu, or emulated:0/host, a GPU that the host plays, with memory and"
-              + " copies of its own and the CPU's kernels (to try, not to be fast).");
+          "Where it runs: cpu, cuda:0 (an NVIDIA GPU), or a GPU that the host plays, to try and not"
+              + " to be fast: emulated:0/cuda by the kernels for GPUs, emulated:0/host by the"
+              + " CPU's.");
 
   static final Setting<Optional<Long>> GPU_MEMORY =
       Setting.open(
