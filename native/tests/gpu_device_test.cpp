@@ -126,7 +126,7 @@ TEST_P(GpuDevice, FaultsEndARunAndNotTheProcess) {
   {
     const Device device = openEmulated("fail-allocation=2");
     const BufferHandle first(td_buffer_create(device, 64));
-    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, "has no 64 bytes"));
+    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, std::string(name()) + " has no 64 bytes"));
     const BufferHandle third(td_buffer_create(device, 64));
   }
   const Device lost = openEmulated("lose-at=4"), other = openEmulated();

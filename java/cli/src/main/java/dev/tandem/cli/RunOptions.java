@@ -121,7 +121,9 @@ final class RunOptions {
   static String device(String typed) {
     if (!typed.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
       throw Failure.value(
-          "--device", "'" + Printable.line(typed, 40) + "'", "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
+          "--device",
+          "'" + Printable.line(typed, 40) + "'",
+          "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
     }
     return typed;
   }

@@ -190,7 +190,7 @@ public final class KernelRig implements AutoCloseable {
    */
   private Prepared prepare(Kernel kernel, int calls, int mostCalls) {
     try (ProgramWriter program = device.newProgram()) {
-      program.extent(count(program, kernel.rows()));
+      program.extent(ints(program, kernel.rows()));
       IntConsumer call = emitter(program, kernel, calls, mostCalls);
       for (int i = 0; i < calls; i++) {
         call.accept(i);
@@ -305,7 +305,8 @@ public final class KernelRig implements AutoCloseable {
       }
       case Kernel.Select k -> {
         Tensor logits = f32(program, left, rows, k.vocabulary());
-        DeviceBuffer results = own(device.allocate(2L * Float.BYTES * rows * (1 + candidates())));
+        DeviceBuffer results =
+            own(device.allocateShared(2L * Float.BYTES * rows * (1 + candidates())));
         long ids = (long) Float.BYTES * rows * candidates();
         Tensor best = program.tensor(results, 0, ElementType.I32, Layout.PLAIN, rows, candidates());
         Tensor values =
@@ -346,17 +347,13 @@ public final class KernelRig implements AutoCloseable {
     return program.tensor(buffer, 0, ElementType.F32, Layout.PLAIN, rows, columns);
   }
 
+  /** Where a model's step has them: what varies is shared by host and device. */
   private Tensor ints(ProgramWriter program, int... values) {
     ByteBuffer bytes = direct(Integer.BYTES * values.length);
     bytes.asIntBuffer().put(values);
-    return program.tensor(written(bytes), 0, ElementType.I32, Layout.PLAIN, values.length, 1);
-  }
-
-  /** A number of rows, which the host has to know too. */
-  private Tensor count(ProgramWriter program, int rows) {
-    DeviceBuffer buffer = own(device.allocateShared(Integer.BYTES));
-    buffer.write(0, direct(Integer.BYTES).putInt(0, rows));
-    return program.tensor(buffer, 0, ElementType.I32, Layout.PLAIN, 1, 1);
+    DeviceBuffer buffer = own(device.allocateShared(bytes.capacity()));
+    buffer.write(0, bytes);
+    return program.tensor(buffer, 0, ElementType.I32, Layout.PLAIN, values.length, 1);
   }
 
   private Tensor doubles(ProgramWriter program, double[] row) {
@@ -380,7 +377,7 @@ public final class KernelRig implements AutoCloseable {
   /** What is encoded holds indices, so it has to be what the kernel wrote. */
   private Tensor encodedInput(ProgramWriter program, Kernel.Encode kernel) {
     try (ProgramWriter encoding = device.newProgram()) {
-      encoding.extent(count(encoding, kernel.rows()));
+      encoding.extent(ints(encoding, kernel.rows()));
       encoding.encode(
           f32(encoding, left, kernel.rows(), kernel.width()), encodedTensor(encoding, kernel));
       try (Program once = encoding.finish()) {
