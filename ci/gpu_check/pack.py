@@ -9,6 +9,8 @@ import sys
 import tarfile
 
 LIMIT = 50 << 20
+# The exit code where a library's sources cannot be had.
+NO_SOURCES = 77
 
 # Of ../shared/data/golden, what the kernels compute, the most telling ones first: as many as there is room for.
 GOLDENS = ["llama-untied-q4_0", "llama-untied-q8_0", "llama-untied-q4_k_m", "llama-untied-q6_k", "llama-untied-q4_1", "llama-f16",
@@ -53,8 +55,8 @@ def sources(name, installed, cache, target):
         folder = cache / name
         archive = debian_source(name, folder)
         if archive is None:
-            sys.exit(f"ci/gpu: no sources of {name}: on Debian they come with `apt-get source {name}`; else put an archive of them at "
-                     f"{kept}")
+            say(f"no sources of {name}: on Debian `apt-get source {name}` fetches them; else put an archive of them at {kept}")
+            sys.exit(NO_SOURCES)
         shutil.copyfile(archive, kept)
     shutil.copyfile(kept, target)
 
@@ -91,12 +93,12 @@ def gather(root, folder, architectures, library):
     cache.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    sources("googletest", pathlib.Path("/usr/src/googletest"), cache, folder / "googletest.tar.gz")
+    sources("benchmark", pathlib.Path("/usr/src/benchmark"), cache, folder / "benchmark.tar.gz")
     choice = ["--cuda-library", library] if library else ["--cuda-arch", architectures]
     done = subprocess.run([root / "tools/package", *choice, "-o", folder / "tandem.tar.gz"])
     if done.returncode:
         return done.returncode
-    sources("googletest", pathlib.Path("/usr/src/googletest"), cache, folder / "googletest.tar.gz")
-    sources("benchmark", pathlib.Path("/usr/src/benchmark"), cache, folder / "benchmark.tar.gz")
     data = pathlib.Path(subprocess.run(["bash", "-c", 'printf %s "${TANDEM_TEST_DATA:-$1/../shared/data}"', "-", root],
                                        capture_output=True, text=True, check=True).stdout)
     packed = goldens(data / "golden", folder / "golden", LIMIT - size_of(folder) - (64 << 10))

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import json
-import subprocess
 
 from gpu_check import machine
 
@@ -11,8 +10,7 @@ NO_DEVICE = 77
 
 
 def commit(context):
-    found = subprocess.run(["git", "-C", context.root, "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True,
-                           text=True).stdout.strip()
+    found = machine.first_line("git", "-C", str(context.root), "describe", "--always", "--dirty", "--abbrev=12")
     pack = context.pack / "pack.json"
     return found or (json.loads(pack.read_text())["commit"] if pack.exists() else "unknown")
 
@@ -41,7 +39,7 @@ def markdown(facts, context, outcomes):
 
 
 def write(out, context, outcomes):
-    gpu = context.gpus[0] if context.gpus else None
+    gpu = context.gpu
     facts = {"date": datetime.date.today().isoformat(),
              "gpu": f"{gpu['name']} ({gpu['capability']}), {gpu['memory'] / 2**30:.0f} GiB" if gpu else "no GPU",
              "device": context.device, "commit": commit(context), **machine.facts(context.root)}
