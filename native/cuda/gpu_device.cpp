@@ -95,7 +95,7 @@ int64_t GpuDevice::property(int32_t property) const {
     case TD_PROPERTY_MEMORY_LIMIT:
       return account_->limit();
     case TD_PROPERTY_ISA:
-      return kernels_.isa;
+      return pool_ ? kernels_.isa : TD_ISA_GPU;
     case TD_PROPERTY_MEMORY_KIND:
       return gpu_->table().host_view == nullptr ? TD_MEMORY_OWN : TD_MEMORY_LENT;
     default:

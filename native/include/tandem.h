@@ -94,7 +94,13 @@ enum td_memory_kind {
   TD_MEMORY_LENT = 2  /* the device's, for which an emulated one takes the host's */
 };
 
-enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2, TD_ISA_AMX = 3 };
+enum td_isa {
+  TD_ISA_SCALAR = 0,
+  TD_ISA_AVX2 = 1,
+  TD_ISA_AVX512 = 2,
+  TD_ISA_AMX = 3,
+  TD_ISA_GPU = 4 /* of a device whose kernels are those for GPUs; nothing that td_device_open() takes */
+};
 
 /* What bounds a kernel, or a copy, see td_device_limit(). */
 enum td_limit {

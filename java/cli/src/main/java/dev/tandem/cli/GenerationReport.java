@@ -29,11 +29,7 @@ record GenerationReport(TandemModel model, SamplingOptions sampling, long startN
         + " ("
         + Quantities.count(model.model().graph().parameters())
         + " parameters) on "
-        + engine.device().name()
-        + " "
-        + engine.device().instructionSet()
-        + ", "
-        + Quantities.plural(engine.device().threads(), "thread")
+        + engine.device().description()
         + "; context "
         + Quantities.plural(engine.kvTokens(), "token")
         + "; memory at most "

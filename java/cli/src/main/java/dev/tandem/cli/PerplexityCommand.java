@@ -229,13 +229,11 @@ final class PerplexityCommand implements Callable<Integer> {
 
   private static String headline(List<Engine> engines, TextWindows windows) {
     Engine engine = engines.getFirst();
-    return "%s%s on %s %s, %s; %s of %d tokens; memory at most %s"
+    return "%s%s on %s; %s of %d tokens; memory at most %s"
         .formatted(
             describe(engine),
             engines.size() > 1 ? " and " + describe(engines.getLast()) : "",
-            engine.device().name(),
-            engine.device().instructionSet(),
-            Quantities.plural(engine.device().threads(), "thread"),
+            engine.device().description(),
             Quantities.plural(windows.count(), "window"),
             windows.size(),
             MemoryNeed.text(memory(engines)));

@@ -10,6 +10,8 @@ import java.util.OptionalLong;
  */
 public final class Device implements AutoCloseable {
 
+  private static final String GPU = "gpu";
+
   private final String name;
   private final long handle;
   private final int threads;
@@ -50,13 +52,22 @@ public final class Device implements AutoCloseable {
     return threads;
   }
 
-  /** The instruction set of the kernels: {@code avx512}. */
+  /** The instruction set of the kernels: {@code avx512}, or {@code gpu}. */
   public String instructionSet() {
     return instructionSet;
   }
 
+  /** What computes: {@code cpu avx512, 2 threads}, or {@code cuda:0}. */
+  public String description() {
+    if (instructionSet.equals(GPU)) {
+      return name;
+    }
+    return "%s %s, %d thread%s".formatted(name, instructionSet, threads, threads == 1 ? "" : "s");
+  }
+
   private static String nameOf(int instructionSet) {
     return switch (instructionSet) {
+      case Native.TD_ISA_GPU -> GPU;
       case Native.TD_ISA_AMX -> "amx";
       case Native.TD_ISA_AVX512 -> "avx512";
       case Native.TD_ISA_AVX2 -> "avx2";
