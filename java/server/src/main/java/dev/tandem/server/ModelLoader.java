@@ -81,12 +81,7 @@ public final class ModelLoader implements BackendLoader {
         contextTokens,
         graph.hyperparameters().vocabulary(),
         !loaded.chatTemplate().isBaseModel(),
-        "%s, %d thread%s, %s"
-            .formatted(
-                loaded.engine().device().name(),
-                loaded.engine().device().threads(),
-                loaded.engine().device().threads() == 1 ? "" : "s",
-                loaded.engine().device().instructionSet()),
+        EngineBackend.placement(loaded),
         SamplingOptions.seeded(0),
         seconds(file));
   }

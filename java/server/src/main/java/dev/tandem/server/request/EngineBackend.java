@@ -6,6 +6,7 @@ import dev.tandem.engine.GenerationListener;
 import dev.tandem.engine.GenerationOptions;
 import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.kv.KvCache;
+import dev.tandem.runtime.Device;
 import dev.tandem.runtime.RuntimeFailure;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
@@ -25,7 +26,18 @@ public final class EngineBackend implements Backend {
 
   @Override
   public ModelCard card() {
-    return card;
+    return model.deviceLoss().isEmpty() ? card : card.withPlacement(placement(model));
+  }
+
+  /** Where a model is computed: {@code cpu, 2 threads, avx512}. */
+  public static String placement(TandemModel model) {
+    Device device = model.engine().device();
+    return "%s, %d thread%s, %s"
+        .formatted(
+            device.name(),
+            device.threads(),
+            device.threads() == 1 ? "" : "s",
+            device.instructionSet());
   }
 
   @Override
