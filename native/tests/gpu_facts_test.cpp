@@ -131,6 +131,8 @@ TEST(GpuFacts, HowFastItCopies) {
   for (const td_limit kind : {TD_LIMIT_READ, TD_LIMIT_READ_SMALL_PAGES, TD_LIMIT_F32, TD_LIMIT_INT8}) {
     EXPECT_TRUE(refused(td_device_limit(device, kind, 20), TD_UNSUPPORTED, "is not measured"));
   }
+  EXPECT_TRUE(refused(td_device_limit(device, 8, 20), TD_INVALID_ARGUMENT, "limit 8"));
+  EXPECT_EQ(TD_MEMORY_LENT, td_device_property(device, TD_PROPERTY_MEMORY_KIND));
   EXPECT_TRUE(refused(td_device_limit(device, TD_LIMIT_COPY, 0), TD_INVALID_ARGUMENT, "0 milliseconds"));
   const Device cpu(td_device_open("cpu", "", 1, 0));
   EXPECT_TRUE(refused(td_device_limit(cpu, TD_LIMIT_TO_DEVICE, 20), TD_UNSUPPORTED, "limit 6"));
