@@ -237,7 +237,8 @@ int64_t td_program_close(int64_t program);
 
 /* Declares a tensor in a buffer, for use as an operand. Activations are declared with as many rows as a step can have.
  * Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for encoded activations, of 2
- * for quantised weights). Returns its index in this program. */
+ * for quantised weights); on GPUs of 16 for weights and activations of matmul, of 8 for what rope_angles and attention
+ * write. Returns its index in this program. */
 int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
                           int64_t columns);
 /* Declares an event; returns its index in this program. */
@@ -306,7 +307,7 @@ int32_t td_op_adjust(int64_t program, int32_t logits, int32_t counts, int32_t id
 /* Ends a step: per row of logits the best candidates (by logit, then by the lower id), best first, and the logarithm of
  * the sum of all exponentials. ids: i32 [R, k], values: [R, k], log_sums: [R, 1]; k <= TD_MAX_CANDIDATES; where the
  * vocabulary is smaller, the rest of the ids is -1 and of the values -infinity. A logit that is not finite fails the
- * run with TD_NOT_FINITE. */
+ * run with TD_NOT_FINITE. On GPUs log_sums lies in memory that the host reaches. */
 int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t log_sums);
 /* Draws R tokens, each from a whole row of logits that has been through td_op_select(): drops what its settings say,
  * and takes one of the rest with probabilities proportional to e^(logit * inverse temperature). For draws that need

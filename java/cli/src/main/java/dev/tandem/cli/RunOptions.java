@@ -73,6 +73,14 @@ final class RunOptions {
               + " processors that multiply bf16, with BF16's accuracy.")
   private boolean fastF16;
 
+  /** Nobody asks for it: there is no other way of computing yet. */
+  @Option(
+      names = "--deterministic",
+      description =
+          "Compute a token the same, to the last bit, whatever is computed beside it. Always so by"
+              + " now, on every device and at no cost; kernels to come may be faster without.")
+  private boolean deterministic;
+
   /** Threads that compute. */
   int threads() {
     return threads(threads);
