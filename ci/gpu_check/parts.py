@@ -13,8 +13,8 @@ import time
 from gpu_check import machine, npy
 
 # Programs of operations on the device that TANDEM_TEST_DEVICE names, as on the CPU.
-PROGRAM_TESTS = ["program_model_test", "program_attention_test", "program_select_test", "program_adjust_test",
-                 "program_pick_test"]
+PROGRAM_TESTS = ["program_kernels_test", "program_model_test", "program_attention_test", "program_select_test",
+                 "program_adjust_test", "program_pick_test"]
 # Beside the goldens, models of random weights, of odd and even sizes: (name, options of synth, tolerance).
 RANDOM = [(kind, ["--layers", "2", "--width", "512", "--heads", "8", "--kv-heads", "2", "--head-size", "64", "--feed-forward",
                   "1536", "--vocabulary", "1000", "--context", "512", "--type", kind], tolerance)

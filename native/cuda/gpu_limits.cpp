@@ -105,8 +105,13 @@ double measureGpu(GpuDevice& device, int32_t kind, int32_t milliseconds) {
       // The kernels of an emulated device read as the CPU does, from its caches too.
       if (device.gpu()->table().host_view == nullptr) return inside(device, time);
       break;
-    default:
+    case TD_LIMIT_READ_SMALL_PAGES:
+    case TD_LIMIT_F32:
+    case TD_LIMIT_INT8:
+    case TD_LIMIT_BF16:
       break;
+    default:
+      fail(TD_INVALID_ARGUMENT, "limit %d does not exist", kind);
   }
   fail(TD_UNSUPPORTED, "%s: limit %d of a GPU is not measured: its copies are", device.name().c_str(), kind);
 }

@@ -74,7 +74,8 @@ TEST(Devices, Properties) {
   EXPECT_EQ(1000, td_device_property(best, TD_PROPERTY_MEMORY_LIMIT));
   // AMX is never chosen by itself.
   EXPECT_EQ(std::min(isas().back(), TD_ISA_AVX512), td_device_property(best, TD_PROPERTY_ISA));
-  EXPECT_TRUE(invalid(td_device_property(best, 5), "property 5"));
+  EXPECT_EQ(TD_MEMORY_HOST, td_device_property(best, TD_PROPERTY_MEMORY_KIND));
+  EXPECT_TRUE(invalid(td_device_property(best, 6), "property 6"));
   EXPECT_TRUE(invalid(td_device_property(best, -1), "property -1"));
   for (const td_isa isa : isas()) {
     const Device device = openDevice(isa, 1);
@@ -98,7 +99,8 @@ TEST(Devices, LimitsAreMeasuredByEveryInstructionSet) {
         EXPECT_TRUE(refused(td_device_limit(device, kind, 1), TD_UNSUPPORTED, isaName(isa)));
       }
     }
-    EXPECT_TRUE(invalid(td_device_limit(device, 5, 1), "limit 5"));
+    EXPECT_TRUE(refused(td_device_limit(device, TD_LIMIT_COPY, 1), TD_UNSUPPORTED, "limit 5"));
+    EXPECT_TRUE(invalid(td_device_limit(device, 8, 1), "limit 8"));
     EXPECT_TRUE(invalid(td_device_limit(device, -1, 1), "limit -1"));
     EXPECT_TRUE(invalid(td_device_limit(device, TD_LIMIT_F32, 0), "0 milliseconds"));
     EXPECT_TRUE(invalid(td_device_limit(device, TD_LIMIT_F32, 10'001), "10001 milliseconds"));

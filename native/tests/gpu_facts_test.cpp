@@ -84,6 +84,34 @@ TEST(GpuFacts, OfNone) {
   EXPECT_TRUE(refused(td_gpu_describe("cuda:0", numbers.data(), nullptr, 0), TD_UNSUPPORTED, "libtandem_cuda.so"));
 }
 
+// A GPU that is too old, one without code, and one that can be used.
+TEST(GpuFacts, OfGpusThatCannotBeUsed) {
+  const char* const folder = getenv("TANDEM_FAKE_GPUS");
+  if (folder == nullptr) GTEST_SKIP() << "TANDEM_FAKE_GPUS names no folder: run it by ctest";
+  const Environment libraries("TANDEM_GPU_LIBRARIES", folder);
+  EXPECT_EQ(3, ok(td_gpu_count("cuda")));
+  const Facts old = describe("cuda:0");
+  EXPECT_EQ(0, old.numbers[TD_FACT_USABLE]);
+  EXPECT_EQ(61, old.numbers[TD_FACT_COMPUTE]);
+  EXPECT_EQ(0, old.numbers[TD_FACT_MEMORY_FREE]);
+  EXPECT_EQ(int64_t{11} << 30, old.numbers[TD_FACT_MEMORY]);
+  EXPECT_EQ((std::vector<std::string>{"NVIDIA GeForce GTX 1080 Ti", "0000:01:00.0", "580.65.06",
+                                      "cuda:0, NVIDIA GeForce GTX 1080 Ti (6.1): needs Turing (7.5) or newer"}),
+            old.lines);
+  EXPECT_TRUE(refused(td_device_open("cuda:0", "", 1, 0), TD_UNSUPPORTED, "needs Turing (7.5) or newer"));
+  EXPECT_TRUE(refused(td_device_open("cuda:1", "", 1, 0), TD_UNSUPPORTED, "this build has code for 8.9 only"));
+  const Facts usable = describe("cuda:2");
+  EXPECT_EQ(1, usable.numbers[TD_FACT_USABLE]);
+  EXPECT_EQ(int64_t{9} << 30, usable.numbers[TD_FACT_MEMORY_FREE]);
+  EXPECT_EQ(13010, usable.numbers[TD_FACT_DRIVER]);
+  EXPECT_EQ(13000, usable.numbers[TD_FACT_RUNTIME]);
+  EXPECT_EQ("", usable.lines[3]);
+  std::array<int64_t, TD_FACTS> numbers;
+  EXPECT_TRUE(refused(td_gpu_describe("cuda:3", numbers.data(), nullptr, 0), TD_UNSUPPORTED, "there are 3"));
+  EXPECT_TRUE(refused(td_device_open("cuda:2", "", 1, int64_t{10} << 30), TD_OUT_OF_MEMORY,
+                      "cuda:2 has 9.00 GiB of memory free, and 10.00 GiB are to be used"));
+}
+
 // The link is as fast as it was made; within the device, and across a link that is not slowed down, as fast as memory.
 TEST(GpuFacts, HowFastItCopies) {
   constexpr double kLink = 2e8;
@@ -103,6 +131,8 @@ TEST(GpuFacts, HowFastItCopies) {
   for (const td_limit kind : {TD_LIMIT_READ, TD_LIMIT_READ_SMALL_PAGES, TD_LIMIT_F32, TD_LIMIT_INT8}) {
     EXPECT_TRUE(refused(td_device_limit(device, kind, 20), TD_UNSUPPORTED, "is not measured"));
   }
+  EXPECT_TRUE(refused(td_device_limit(device, 8, 20), TD_INVALID_ARGUMENT, "limit 8"));
+  EXPECT_EQ(TD_MEMORY_LENT, td_device_property(device, TD_PROPERTY_MEMORY_KIND));
   EXPECT_TRUE(refused(td_device_limit(device, TD_LIMIT_COPY, 0), TD_INVALID_ARGUMENT, "0 milliseconds"));
   const Device cpu(td_device_open("cpu", "", 1, 0));
   EXPECT_TRUE(refused(td_device_limit(cpu, TD_LIMIT_TO_DEVICE, 20), TD_UNSUPPORTED, "limit 6"));

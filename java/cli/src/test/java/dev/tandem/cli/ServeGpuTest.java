@@ -139,6 +139,8 @@ class ServeGpuTest {
         assertEquals(expected, server.completions().stream().map(Server::text).toList());
         assertEquals(200, server.get("/health").statusCode());
         assertTrue(server.log().contains("is lost: goes on with the CPU"), server.log());
+        String models = server.get("/v1/models").body();
+        assertTrue(models.replace(" ", "").contains("\"placement\":\"cpu,"), models);
       }
     }
   }

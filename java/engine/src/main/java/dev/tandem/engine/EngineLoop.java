@@ -115,7 +115,7 @@ final class EngineLoop {
     CompletableFuture<Void> done = new CompletableFuture<>();
     order(() -> {
       try {
-        if (engine == lost && !closing) {
+        if (engine == lost) {
           lost(failure);
         }
         done.complete(null);
@@ -372,6 +372,9 @@ final class EngineLoop {
    * throws what ends everything.
    */
   private void lost(RuntimeFailure failure) {
+    if (closing) {
+      return; // everybody is ended next
+    }
     if (!fallback.isFor(failure)) {
       throw failure;
     }

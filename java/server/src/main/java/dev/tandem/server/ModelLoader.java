@@ -81,7 +81,7 @@ public final class ModelLoader implements BackendLoader {
         contextTokens,
         graph.hyperparameters().vocabulary(),
         !loaded.chatTemplate().isBaseModel(),
-        loaded.engine().device().description(),
+        EngineBackend.placement(loaded),
         SamplingOptions.seeded(0),
         seconds(file));
   }

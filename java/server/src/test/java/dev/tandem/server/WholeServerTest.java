@@ -233,7 +233,7 @@ class WholeServerTest {
       var card = server.desk().ready().card();
       assertEquals(4L * card.contextTokens(), server.desk().ready().load().kvTokens());
       assertEquals("F16", card.format());
-      assertTrue(card.placement().startsWith("cpu, "), card.placement());
+      assertTrue(card.placement().startsWith("cpu "), card.placement());
     }
   }
 

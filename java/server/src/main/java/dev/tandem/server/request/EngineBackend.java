@@ -25,7 +25,12 @@ public final class EngineBackend implements Backend {
 
   @Override
   public ModelCard card() {
-    return card;
+    return model.deviceLoss().isEmpty() ? card : card.withPlacement(placement(model));
+  }
+
+  /** Where a model is computed: {@code cpu avx512, 2 threads}. */
+  public static String placement(TandemModel model) {
+    return model.engine().device().description();
   }
 
   @Override

@@ -24,4 +24,19 @@ public record ModelCard(
     boolean hasChatTemplate,
     String placement,
     SamplingOptions sampling,
-    long createdSeconds) {}
+    long createdSeconds) {
+
+  ModelCard withPlacement(String where) {
+    return new ModelCard(
+        name,
+        architecture,
+        format,
+        parameters,
+        contextTokens,
+        vocabulary,
+        hasChatTemplate,
+        where,
+        sampling,
+        createdSeconds);
+  }
+}
