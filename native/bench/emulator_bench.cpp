@@ -40,15 +40,16 @@ struct Rig {
   const GpuKernels& kernels;
 };
 
-void matVec(benchmark::State& state, bool checked, int threads, int64_t tokens) {
+void matMul(benchmark::State& state, bool checked, int threads, td_type type, int64_t tokens) {
   constexpr int64_t kRows = 1024, kColumns = 2048;
   Rig rig(checked, threads);
-  const int64_t weightBytes = kRows * kColumns / 32 * 34, xBytes = Act8Row(kColumns).bytes();
+  const int64_t weightBytes = matrixBytes(formatOf(type), TD_TILES, kRows, kColumns),
+                xBytes = Act8Row(kColumns).bytes();
   const MatMulCall call{.weights = {rig.allocate(weightBytes), weightBytes},
                         .x = {rig.allocate(tokens * xBytes), tokens * xBytes},
                         .bias = {},
                         .y = {rig.allocate(4 * tokens * kRows), tokens * kRows},
-                        .type = TD_Q8_0,
+                        .type = type,
                         .rows = kRows,
                         .columns = kColumns,
                         .tokens = tokens,
@@ -87,9 +88,11 @@ void rmsNorm(benchmark::State& state, bool checked, int threads) {
     for (const int threads : checked ? std::set<int>{1} : threadCounts()) {
       const std::string how =
           std::string("/emulated/") + (checked ? "checked" : "raw") + "/threads:" + std::to_string(threads);
-      for (const int64_t tokens : {1, 8}) {
-        add("matvec/Q8_0" + how + "/tokens:" + std::to_string(tokens),
-            [=](benchmark::State& state) { matVec(state, checked, threads, tokens); });
+      for (const td_type type : {TD_Q8_0, TD_Q4_K}) {
+        for (const int64_t tokens : {1, 8, 64}) {
+          add("matmul/" + typeName(type) + how + "/tokens:" + std::to_string(tokens),
+              [=](benchmark::State& state) { matMul(state, checked, threads, type, tokens); });
+        }
       }
       add("rms_norm" + how, [=](benchmark::State& state) { rmsNorm(state, checked, threads); });
     }

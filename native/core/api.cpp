@@ -9,6 +9,7 @@
 
 #include "core/program.h"
 #include "cpu/cpu_device.h"
+#include "cuda/gpu_facts.h"
 #include "cuda/gpu_library.h"
 #include "tandem.h"
 
@@ -84,6 +85,16 @@ const char* text(const void* argument, const char* what) {
   return static_cast<const char*>(argument);
 }
 
+// NUL-ended, cut to the capacity; returns its full length.
+int64_t copyText(const std::string& from, void* out, int64_t capacity) {
+  if (out != nullptr && capacity > 0) {
+    const size_t length = std::min(from.size(), static_cast<size_t>(capacity) - 1);
+    memcpy(out, from.data(), length);
+    static_cast<char*>(out)[length] = 0;
+  }
+  return static_cast<int64_t>(from.size());
+}
+
 // A handle of what allocate(Device&) gives.
 template <class Allocate>
 int64_t create(int64_t device, int64_t bytes, Allocate allocate) {
@@ -127,12 +138,7 @@ int32_t td_abi_version(void) {
 }
 
 int64_t td_error_message(void* out, int64_t capacity) {
-  if (out != nullptr && capacity > 0) {
-    const size_t length = std::min(lastError.size(), static_cast<size_t>(capacity) - 1);
-    memcpy(out, lastError.data(), length);
-    static_cast<char*>(out)[length] = 0;
-  }
-  return static_cast<int64_t>(lastError.size());
+  return copyText(lastError, out, capacity);
 }
 
 int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memoryLimit) {
@@ -209,6 +215,19 @@ int64_t td_work_bytes_of_pick(int64_t device, int64_t rows, int64_t vocabulary) 
   return guarded([&]() -> int64_t {
     checkShape(rows, vocabulary, "pick");
     return handles().get<Device>(device, "device")->workBytesOfPick(rows, vocabulary);
+  });
+}
+
+int32_t td_gpu_count(const void* kind) {
+  return static_cast<int32_t>(guarded([&]() -> int64_t { return countGpus(text(kind, "kind of GPU")); }));
+}
+
+int64_t td_gpu_describe(const void* name, void* facts, void* out, int64_t capacity) {
+  return guarded([&]() -> int64_t {
+    checkMemory(facts, "facts");
+    const GpuFacts known = describeGpu(text(name, "GPU"));
+    memcpy(facts, known.numbers.data(), sizeof known.numbers);
+    return copyText(known.text, out, capacity);
   });
 }
 

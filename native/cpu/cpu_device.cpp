@@ -78,6 +78,8 @@ int64_t CpuDevice::property(int32_t property) const {
       return account_->limit();
     case TD_PROPERTY_ISA:
       return kernels_.isa;
+    case TD_PROPERTY_MEMORY_KIND:
+      return TD_MEMORY_HOST;
     default:
       fail(TD_INVALID_ARGUMENT, "device property %d does not exist", property);
   }

@@ -62,6 +62,7 @@ std::unique_ptr<CpuOperation> compileOperation(const Operation& operation, const
 // What a step's numbers refer to, checked.
 int64_t checkedIndex(const Tensor& indices, int64_t row, int64_t bound, const char* what);
 void checkAdjustments(const op::Adjust& operation, int64_t rows);
+void checkDraw(const op::Pick& operation, int64_t row);
 // The block numbers of a token's context, checked against the pool: (layer, KV head) data of the block of 16 positions
 // `index`.
 const uint16_t* kvBlock(const CachedTokens& tokens, int64_t token, int64_t index, int kvHead);

@@ -114,6 +114,10 @@ double measureLimit(CpuDevice& device, td_limit kind, int32_t milliseconds) {
       return compute(device, loops.int8, "int8 dot product", milliseconds);
     case TD_LIMIT_BF16:
       return compute(device, loops.bf16, "bf16 dot product", milliseconds);
+    case TD_LIMIT_COPY:
+    case TD_LIMIT_TO_DEVICE:
+    case TD_LIMIT_TO_HOST:
+      fail(TD_UNSUPPORTED, "limit %d is one of GPUs, and not of the CPU", static_cast<int>(kind));
   }
   fail(TD_INVALID_ARGUMENT, "limit %d does not exist", static_cast<int>(kind));
 }

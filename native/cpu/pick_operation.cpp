@@ -25,6 +25,10 @@ struct Places {
   int64_t from, to;
 };
 
+double settingOf(const op::Pick& o, int64_t row, td_pick_setting which) {
+  return o.settings.row<double>(row)[which];
+}
+
 class PickOperation final : public CpuOperation {
  public:
   PickOperation(const op::Pick& o, const CpuTarget& target)
@@ -76,36 +80,14 @@ class PickOperation final : public CpuOperation {
   // A range that the first pass has yet to find.
   static bool isUnknown(const KeptRange& kept) { return kept.firstId < 0; }
 
-  double setting(int64_t row, td_pick_setting which) const { return o_.settings.row<double>(row)[which]; }
+  double setting(int64_t row, td_pick_setting which) const { return settingOf(o_, row, which); }
   int64_t logitsRow(int64_t row) const { return *o_.rows.row<int32_t>(row); }
   const float* logits(int64_t row) const { return o_.logits.row<float>(logitsRow(row)); }
   float best(int64_t row) const { return o_.values.row<float>(logitsRow(row))[0]; }
 
   // Checks a draw; if it drops nothing, its range is the whole row.
   void prepare(int64_t row) {
-    const int64_t rows = std::min({o_.logits.rows, o_.values.rows, o_.logSums.rows});
-    if (logitsRow(row) < 0 || logitsRow(row) >= rows) {
-      fail(TD_INVALID_ARGUMENT, "pick: row %lld in row %lld is not below %lld", static_cast<long long>(logitsRow(row)),
-           static_cast<long long>(row), static_cast<long long>(rows));
-    }
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    const struct {
-      const char* name;
-      td_pick_setting which;
-      double bound;  // values from 0 to below this are possible
-    } bounds[] = {{"top_k", TD_PICK_TOP_K, kInfinity},
-                  {"typical", TD_PICK_TYPICAL, kInfinity},
-                  {"top_p", TD_PICK_TOP_P, kInfinity},
-                  {"min_p", TD_PICK_MIN_P, std::nextafter(1.0, 2.0)},
-                  {"inverse temperature", TD_PICK_INVERSE_TEMPERATURE, kInfinity},
-                  {"uniform", TD_PICK_UNIFORM, 1}};
-    for (const auto& bound : bounds) {
-      const double value = setting(row, bound.which);
-      if (!(value >= 0 && value < bound.bound)) {
-        fail(TD_INVALID_ARGUMENT, "pick: %s %g in row %lld is not possible", bound.name, value,
-             static_cast<long long>(row));
-      }
-    }
+    checkDraw(o_, row);
     const bool dropsNothing = keptOfTopK(row) == vocabulary_ && setting(row, TD_PICK_TYPICAL) >= 1 &&
                               setting(row, TD_PICK_TOP_P) >= 1 && setting(row, TD_PICK_MIN_P) == 0;
     kept_[row] = {best(row), dropsNothing ? 0 : -1, -std::numeric_limits<float>::infinity(), 0};
@@ -216,6 +198,29 @@ class PickOperation final : public CpuOperation {
 };
 
 }  // namespace
+
+void checkDraw(const op::Pick& o, int64_t row) {
+  const int64_t rows = std::min({o.logits.rows, o.values.rows, o.logSums.rows});
+  checkedIndex(o.rows, row, rows, "pick: row");
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const struct {
+    const char* name;
+    td_pick_setting which;
+    double bound;  // values from 0 to below this are possible
+  } bounds[] = {{"top_k", TD_PICK_TOP_K, kInfinity},
+                {"typical", TD_PICK_TYPICAL, kInfinity},
+                {"top_p", TD_PICK_TOP_P, kInfinity},
+                {"min_p", TD_PICK_MIN_P, std::nextafter(1.0, 2.0)},
+                {"inverse temperature", TD_PICK_INVERSE_TEMPERATURE, kInfinity},
+                {"uniform", TD_PICK_UNIFORM, 1}};
+  for (const auto& bound : bounds) {
+    const double value = settingOf(o, row, bound.which);
+    if (!(value >= 0 && value < bound.bound)) {
+      fail(TD_INVALID_ARGUMENT, "pick: %s %g in row %lld is not possible", bound.name, value,
+           static_cast<long long>(row));
+    }
+  }
+}
 
 // Shared: memory to sort one row in, the runs' sums, the ranges. Per worker: the weights of a run, and logits to
 // compute exponentials of.

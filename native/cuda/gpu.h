@@ -43,8 +43,9 @@ typedef struct td_gpu_info {
   int64_t memory_bytes; /* of the device */
   int64_t free_bytes;   /* of these, now, among all processes */
   int64_t l2_bytes;
-  int32_t driver;  /* CUDA version that the driver knows: 13000 for 13.0 */
-  int32_t runtime; /* CUDA version that the library was built with */
+  int32_t driver;   /* CUDA version that the driver knows: 13000 for 13.0 */
+  int32_t runtime;  /* CUDA version that the library was built with */
+  char release[32]; /* the driver's: "580.65.06"; empty where it does not say */
 } td_gpu_info;
 
 typedef enum td_gpu_direction {

@@ -91,8 +91,8 @@ void GpuStream::synchronize() {
   gpu_->check(gpu_->table().synchronize(handle_));
 }
 
-void GpuStream::settle() noexcept {
-  gpu_->table().synchronize(handle_);
+bool GpuStream::settle() noexcept {
+  return gpu_->table().synchronize(handle_) == TD_GPU_OK;
 }
 
 PinnedMemory::PinnedMemory(std::shared_ptr<Gpu> gpu, int64_t bytes)

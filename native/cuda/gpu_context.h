@@ -59,8 +59,8 @@ class GpuStream {
   void wait(const GpuEvent& event);
   void call(void (*function)(void*), void* argument);
   void synchronize();
-  // For destructors: the stream is idle afterwards, or its device lost.
-  void settle() noexcept;
+  // For destructors: the stream is idle afterwards, or its device lost. Whether all that was in it has happened.
+  bool settle() noexcept;
 
  private:
   std::shared_ptr<Gpu> gpu_;

@@ -7,11 +7,22 @@
 #include "core/tiles.h"
 #include "core/weight_file.h"
 #include "cpu/cpu_operation.h"
+#include "cuda/gpu_limits.h"
 #include "cuda/gpu_program.h"
 #include "cuda/kernels/kernels.h"
 
 namespace td {
 namespace {
+
+// Within the limit, but the device has none: somebody else has taken it since, or it lies in pieces.
+[[noreturn]] void failForWantOfMemory(const Gpu& gpu, int64_t bytes) {
+  char message[1024] = "";
+  gpu.table().message(message, sizeof message);
+  int64_t free = 0;
+  gpu.table().free_bytes(gpu.handle(), &free);
+  fail(TD_OUT_OF_MEMORY, "%s has no %s of memory left: %s of it are free now (%s); end who uses the rest, or use less",
+       gpu.name().c_str(), bytesText(bytes).c_str(), bytesText(free).c_str(), message);
+}
 
 // Memory of the device. Its address is for the device alone.
 class DeviceMemory final : public Buffer {
@@ -20,12 +31,11 @@ class DeviceMemory final : public Buffer {
       : gpu_(std::move(gpu)), account_(std::move(account)), bytes_(bytes) {
     if (bytes == 0) return;
     account_->take(bytes);
-    try {
-      gpu_->check(gpu_->table().allocate(gpu_->handle(), bytes, &address_));
-    } catch (...) {
-      account_->give(bytes);
-      throw;
-    }
+    const td_gpu_status status = gpu_->table().allocate(gpu_->handle(), bytes, &address_);
+    if (status == TD_GPU_OK) return;
+    account_->give(bytes);
+    if (status == TD_GPU_OUT_OF_MEMORY) failForWantOfMemory(*gpu_, bytes);
+    gpu_->check(status);
   }
   ~DeviceMemory() override {
     if (address_ == 0) return;
@@ -59,8 +69,8 @@ int64_t limitOf(const Gpu& gpu, int64_t wanted) {
   int64_t free = 0;
   gpu.check(gpu.table().free_bytes(gpu.handle(), &free));
   if (wanted > free) {
-    fail(TD_OUT_OF_MEMORY, "%s has %s of memory free, and %s are to be used: choose a lower limit", gpu.name().c_str(),
-         bytesText(free).c_str(), bytesText(wanted).c_str());
+    fail(TD_OUT_OF_MEMORY, "%s has %s of memory free, and %s are to be used: choose a lower limit (--gpu-memory)",
+         gpu.name().c_str(), bytesText(free).c_str(), bytesText(wanted).c_str());
   }
   return wanted > 0 ? wanted : free;
 }
@@ -86,13 +96,16 @@ int64_t GpuDevice::property(int32_t property) const {
       return account_->limit();
     case TD_PROPERTY_ISA:
       return kernels_.isa;
+    case TD_PROPERTY_MEMORY_KIND:
+      return gpu_->table().host_view == nullptr ? TD_MEMORY_OWN : TD_MEMORY_LENT;
     default:
       fail(TD_INVALID_ARGUMENT, "device property %d does not exist", property);
   }
 }
 
-double GpuDevice::limit(int32_t, int32_t) {
-  fail(TD_UNSUPPORTED, "%s has no limits of its own: measure those of cpu", name().c_str());
+double GpuDevice::limit(int32_t kind, int32_t milliseconds) {
+  const std::lock_guard lock(turn_);
+  return measureGpu(*this, kind, milliseconds);
 }
 
 int32_t GpuDevice::activationType(int32_t weightType) const {

@@ -56,7 +56,15 @@ PagedLayer pagedLayer(const CachedTokens& tokens) {
           .headSize = tokens.headSize};
 }
 
+// Where kernels read several elements at once; a GPU that meets another address is lost.
+void requireAligned(const GpuDevice& device, const Tensor& tensor, uint64_t bytes, const char* what) {
+  if (gpuAddress(tensor.data) % bytes == 0) return;
+  fail(TD_UNSUPPORTED, "%s: %s: its address is no multiple of %d bytes, which its kernels need", device.name().c_str(),
+       what, static_cast<int>(bytes));
+}
+
 void requireLayer(const GpuDevice& device, const CachedTokens& tokens) {
+  requireAligned(device, tokens.pool, 4, "KV pool");
   if (tokens.pool.columns % kKvTokens == 0 && tokens.layerOffset % (2 * kKvTokens) == 0) return;
   fail(TD_UNSUPPORTED,
        "%s: KV blocks of %lld elements with a layer %lld bytes inside: its kernels need multiples of %d elements",
@@ -134,6 +142,7 @@ class Compiler {
 
   // Queries and keys rotated, and keys and values stored.
   Compiled operator()(const op::Rope& q, const op::StoreKv& o) const {
+    requireAligned(device_, q.angles, 8, "rope: angles");
     requireLayer(device_, o.tokens);
     return {.launch =
                 [q, o](const GpuKernels& kernels, void* stream, int64_t rows, uint64_t) {
@@ -165,6 +174,8 @@ class Compiler {
       fail(TD_UNSUPPORTED, "%s: matmul needs its weights in tiles, and not as they lie in the file",
            device_.name().c_str());
     }
+    requireAligned(device_, o.weight, 16, "matmul: weight");
+    requireAligned(device_, o.x, o.x.type == TD_ACT8 ? 16 : 4, "matmul: x");
     return {.launch = [o](const GpuKernels& kernels, void* stream, int64_t rows, uint64_t) {
       return kernels.matMul(stream, {.weights = weights(o.weight, "weights"),
                                      .x = rowsOfTensor<const unsigned char>(o.x, rows, "x"),
@@ -180,6 +191,7 @@ class Compiler {
   }
 
   Compiled operator()(const op::RopeAngles& o) const {
+    requireAligned(device_, o.out, 8, "rope_angles: out");
     return {.launch = [o](const GpuKernels& kernels, void* stream, int64_t rows, uint64_t) {
       return kernels.ropeAngles(stream, {.positions = rowsOfTensor<const int>(o.positions, rows, "positions"),
                                          .frequencies = all<double>(o.frequencies, "frequencies"),
@@ -189,6 +201,7 @@ class Compiler {
   }
 
   Compiled operator()(const op::Rope& o) const {
+    requireAligned(device_, o.angles, 8, "rope: angles");
     return {.launch = [o](const GpuKernels& kernels, void* stream, int64_t rows, uint64_t) {
       return kernels.rope(stream, {.x = rowsOfTensor<float>(o.x, rows, "x"),
                                    .angles = rowsOfTensor<const float>(o.angles, rows, "angles"),
@@ -218,6 +231,7 @@ class Compiler {
       fail(TD_UNSUPPORTED, "%s: attention with heads of %d elements; its kernels take multiples of 4 up to 256",
            device_.name().c_str(), o.tokens.headSize);
     }
+    requireAligned(device_, o.out, 8, "attention: out");
     const int heads = static_cast<int>(o.q.columns / o.tokens.headSize);
     const int64_t workBytes = device_.workBytesOfAttention(heads, o.tokens.kvHeads, o.tokens.headSize);
     return {.launch =

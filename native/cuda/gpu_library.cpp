@@ -14,17 +14,21 @@
 namespace td {
 namespace {
 
-// KIND:INDEX/MODE; the mode may be left out.
-struct DeviceName {
-  std::string_view kind;
-  int32_t index = 0;
-  std::string_view mode;
-};
+// The one that the user names, or that of the file that this code was loaded from.
+std::filesystem::path folder() {
+  if (const char* const named = getenv("TANDEM_GPU_LIBRARIES")) return named;
+  Dl_info about;
+  if (dladdr(reinterpret_cast<const void*>(&folder), &about) == 0 || about.dli_fname == nullptr) return ".";
+  return std::filesystem::absolute(about.dli_fname).parent_path();
+}
 
-std::optional<DeviceName> parse(std::string_view name) {
+}  // namespace
+
+std::optional<GpuName> parseGpuName(const std::string& text) {
+  const std::string_view name = text;
   const size_t colon = name.find(':');
   if (colon == name.npos) return {};
-  DeviceName parsed{name.substr(0, colon), 0, {}};
+  GpuName parsed{std::string(name.substr(0, colon)), 0, {}};
   const char* const end = name.data() + name.size();
   const auto [rest, error] = std::from_chars(name.data() + colon + 1, end, parsed.index);
   if (error != std::errc() || parsed.index < 0) return {};
@@ -38,18 +42,8 @@ std::optional<DeviceName> parse(std::string_view name) {
   return known ? std::optional(parsed) : std::nullopt;
 }
 
-// The one that the user names, or that of the file that this code was loaded from.
-std::filesystem::path folder() {
-  if (const char* const named = getenv("TANDEM_GPU_LIBRARIES")) return named;
-  Dl_info about;
-  if (dladdr(reinterpret_cast<const void*>(&folder), &about) == 0 || about.dli_fname == nullptr) return ".";
-  return std::filesystem::absolute(about.dli_fname).parent_path();
-}
-
-}  // namespace
-
 bool isGpuName(const std::string& name) {
-  return parse(name).has_value();
+  return parseGpuName(name).has_value();
 }
 
 const td_gpu_table& gpuTable(const std::string& library) {
@@ -69,17 +63,20 @@ const td_gpu_table& gpuTable(const std::string& library) {
   return *table;
 }
 
+const td_gpu_table& gpuTableOf(const std::string& kind) {
+  return gpuTable("libtandem_" + kind + ".so");
+}
+
+const char* gpuSettings(const std::string& kind) {
+  const char* const settings = kind == "emulated" ? getenv("TANDEM_EMULATED") : nullptr;
+  return settings != nullptr ? settings : "";
+}
+
 std::shared_ptr<Device> openGpuDevice(const std::string& name, const char* isa, int threads, int64_t memoryLimit) {
-  const DeviceName parsed = parse(name).value();
-  if (parsed.kind == "cuda") {
-    auto gpu = std::make_shared<Gpu>(name, gpuTable("libtandem_cuda.so"), parsed.index, "");
-    return std::make_shared<GpuDevice>(std::move(gpu), GpuMode::kernels, chooseIsa(isa), threads, memoryLimit);
-  }
-  const char* const wanted = getenv("TANDEM_EMULATED");
-  std::string settings = "threads=";
-  settings += std::to_string(threads);
-  if (wanted != nullptr) settings.append(" ").append(wanted);
-  auto gpu = std::make_shared<Gpu>(name, gpuTable("libtandem_emulated.so"), parsed.index, settings);
+  const GpuName parsed = parseGpuName(name).value();
+  std::string settings = gpuSettings(parsed.kind);
+  if (parsed.kind == "emulated") settings.append(" threads=").append(std::to_string(threads));
+  auto gpu = std::make_shared<Gpu>(name, gpuTableOf(parsed.kind), parsed.index, settings);
   const GpuMode mode = parsed.mode == "host" ? GpuMode::host : GpuMode::kernels;
   return std::make_shared<GpuDevice>(std::move(gpu), mode, chooseIsa(isa), threads, memoryLimit);
 }

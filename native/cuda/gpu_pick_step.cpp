@@ -18,7 +18,7 @@ class PickStep final : public GpuStep {
         o_(o),
         extent_(entry.extent),
         mostRows_(entry.mostRows),
-        row_(place.device.gpu(), rowBytes(o)),
+        row_(place.device.gpu(), o.logits.host ? 0 : o.logits.rowBytes),
         draws_(static_cast<size_t>(entry.mostRows)) {
     for (const Tensor* tensor : {&o.values, &o.logSums, &o.rows, &o.settings, &o.pickedIds, &o.pickedValues}) {
       if (tensor->host) continue;
@@ -30,14 +30,10 @@ class PickStep final : public GpuStep {
   void enqueue() override {
     const int64_t rows = rowsOf(extent_, mostRows_);
     for (int64_t row = 0; row < rows; ++row) {
-      const int32_t from = *o_.rows.row<int32_t>(row);
-      const int64_t most = std::min({o_.logits.rows, o_.values.rows, o_.logSums.rows});
-      if (from < 0 || from >= most) {
-        fail(TD_INVALID_ARGUMENT, "pick: row %d in row %lld is not below %lld", from, static_cast<long long>(row),
-             static_cast<long long>(most));
-      }
+      checkDraw(o_, row);
+      const int64_t from = *o_.rows.row<int32_t>(row);
       if (!o_.logits.host) {
-        place_.stream.copy(gpuAddress(logits()), gpuAddress(o_.logits.row<float>(from)), o_.logits.rowBytes,
+        place_.stream.copy(gpuAddress(row_.data()), gpuAddress(o_.logits.row<float>(from)), o_.logits.rowBytes,
                            TD_GPU_TO_HOST);
       }
       Draw& draw = draws_[static_cast<size_t>(row)] = {this, row, from};
@@ -52,22 +48,14 @@ class PickStep final : public GpuStep {
     int64_t from = 0;  // of the logits
   };
 
-  // A row of logits, and the number of the row that the operation is to read: 0.
-  static int64_t rowBytes(const op::Pick& o) { return o.logits.rowBytes + 64; }
-  float* logits() const { return reinterpret_cast<float*>(row_.data() + 64); }
-
-  // The operation of one draw.
+  // The operation of one draw, on the row of logits that has been copied.
   op::Pick operationOf(const Draw& draw) const {
-    const auto one = [](const Tensor& tensor, int64_t row) {
-      Tensor cut = tensor;
-      cut.data = tensor.row<uint8_t>(row);
-      cut.rows = 1;
-      return cut;
-    };
-    op::Pick o{one(o_.logits, 0),          one(o_.values, draw.from),   one(o_.logSums, draw.from),    one(o_.rows, 0),
-               one(o_.settings, draw.row), one(o_.pickedIds, draw.row), one(o_.pickedValues, draw.row)};
-    o.rows.data = row_.data();
-    o.logits.data = o_.logits.host ? o_.logits.row<uint8_t>(draw.from) : reinterpret_cast<uint8_t*>(logits());
+    op::Pick o = o_;
+    for (Tensor* tensor : {&o.rows, &o.settings, &o.pickedIds, &o.pickedValues}) {
+      tensor->data = tensor->row<uint8_t>(draw.row);
+      tensor->rows = 1;
+    }
+    if (!o.logits.host) o.logits.data = row_.data() - draw.from * o.logits.rowBytes;
     return o;
   }
 

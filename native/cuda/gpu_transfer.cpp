@@ -51,7 +51,8 @@ class GpuTransfers::Loan {
     if (!lane_) lane_ = std::make_unique<Lane>(owner.gpu_);
   }
   ~Loan() {
-    lane_->stream.settle();  // after a failure copies may still be under way
+    // After a failure copies may still be under way, and their stream is of no use to others.
+    if (!lane_->stream.settle()) return;
     const std::lock_guard lock(owner_.mutex_);
     owner_.idle_.push_back(std::move(lane_));
   }

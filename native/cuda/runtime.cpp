@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cuda/code_probe.h"
 #include "cuda/device_error.h"
 #include "cuda/gpu.h"
 #include "cuda/kernels/kernels.h"
@@ -185,6 +186,7 @@ td_gpu_status info(int32_t index, td_gpu_info* info) {
   info->l2_bytes = properties.l2CacheSize;
   cudaDriverGetVersion(&info->driver);
   info->runtime = CUDART_VERSION;
+  memcpy(info->release, driverRelease().text, sizeof info->release);
   // The free memory is known to a context alone, and an old device gets none.
   size_t total = 0, available = 0;
   if (info->compute >= kOldestCompute && cudaSetDevice(index) == cudaSuccess &&
@@ -207,6 +209,22 @@ td_gpu_status find(const char* name, Function* function) {
   return TD_GPU_OK;
 }
 
+// What is built in is for some architectures, or can be made for newer ones by the driver.
+td_gpu_status requireCode(int32_t index, const td_gpu_info& about) {
+  const cudaError_t error = findCode();
+  switch (error) {
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorJitCompilerNotFound:
+      cudaGetLastError();
+      return failed(TD_GPU_NONE, "cuda:%d, %s (%d.%d): this build has code for %s only: install one for this GPU",
+                    index, about.name, about.compute / 10, about.compute % 10, TANDEM_CUDA_ARCHITECTURES);
+    default:
+      return checked(error, "asking for its code");
+  }
+}
+
 td_gpu_status open(int32_t index, const char*, td_gpu** gpu) {
   td_gpu_info about;
   if (const td_gpu_status status = info(index, &about)) return status;
@@ -216,6 +234,7 @@ td_gpu_status open(int32_t index, const char*, td_gpu** gpu) {
   }
   td_gpu opened{index, nullptr, nullptr};
   if (const td_gpu_status status = use(&opened)) return status;
+  if (const td_gpu_status status = requireCode(index, about)) return status;
   if (const td_gpu_status status = find("cuStreamWaitValue32", &opened.waitValue)) return status;
   if (const td_gpu_status status = find("cuStreamWriteValue32", &opened.writeValue)) return status;
   return make(opened, gpu);

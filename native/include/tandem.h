@@ -83,18 +83,43 @@ enum td_property {
   TD_PROPERTY_MEMORY_USED = 1,  /* bytes allocated now, by buffers and as work memory of programs */
   TD_PROPERTY_MEMORY_PEAK = 2,  /* most bytes allocated at any time */
   TD_PROPERTY_MEMORY_LIMIT = 3, /* 0: none */
-  TD_PROPERTY_ISA = 4           /* td_isa */
+  TD_PROPERTY_ISA = 4,          /* td_isa */
+  TD_PROPERTY_MEMORY_KIND = 5   /* td_memory_kind */
+};
+
+/* Whose memory it is that buffers of a device take. */
+enum td_memory_kind {
+  TD_MEMORY_HOST = 0, /* the host's */
+  TD_MEMORY_OWN = 1,  /* the device's */
+  TD_MEMORY_LENT = 2  /* the device's, for which an emulated one takes the host's */
 };
 
 enum td_isa { TD_ISA_SCALAR = 0, TD_ISA_AVX2 = 1, TD_ISA_AVX512 = 2, TD_ISA_AMX = 3 };
 
-/* What bounds a kernel, see td_device_limit(). */
+/* What bounds a kernel, or a copy, see td_device_limit(). */
 enum td_limit {
   TD_LIMIT_READ = 0,             /* bytes read from memory that no cache holds, on pages as buffers have them */
   TD_LIMIT_READ_SMALL_PAGES = 1, /* the same on the system's smallest pages */
   TD_LIMIT_F32 = 2,              /* fp32 multiplications and additions */
   TD_LIMIT_INT8 = 3,             /* those of int8 dot products, by the instructions that matmul uses */
-  TD_LIMIT_BF16 = 4              /* those of bf16 dot products */
+  TD_LIMIT_BF16 = 4,             /* those of bf16 dot products */
+  TD_LIMIT_COPY = 5,             /* bytes read and bytes written, together, by copies within a GPU's memory */
+  TD_LIMIT_TO_DEVICE = 6,        /* bytes copied from pinned memory of the host to a GPU */
+  TD_LIMIT_TO_HOST = 7           /* and back */
+};
+
+/* What there is to know of a GPU: where each number stands among those that td_gpu_describe() writes. */
+enum td_gpu_fact {
+  TD_FACT_USABLE = 0,  /* 1: td_device_open() can open it */
+  TD_FACT_COMPUTE = 1, /* compute capability: 75 for 7.5; 0 of an emulated device */
+  TD_FACT_MULTIPROCESSORS = 2,
+  TD_FACT_COPY_ENGINES = 3, /* copies that go on beside kernels */
+  TD_FACT_MEMORY = 4,       /* bytes */
+  TD_FACT_MEMORY_FREE = 5,  /* of these, now, among all processes; 0 of one that cannot be used */
+  TD_FACT_L2 = 6,           /* bytes */
+  TD_FACT_DRIVER = 7,       /* CUDA version that the driver knows: 13000 for 13.0; 0 of an emulated device */
+  TD_FACT_RUNTIME = 8,      /* CUDA version that the library was built with */
+  TD_FACTS = 9              /* how many there are */
 };
 
 /* A block of KV cache holds this many positions of one sequence. */
@@ -129,8 +154,19 @@ int64_t td_device_property(int64_t device, int32_t property);
 
 /* Measures, with all threads of the device, what this machine can do at most: bytes or operations per second, for about
  * so many milliseconds (1 to 10,000). A multiplication and an addition are two operations. Reading takes 512 MiB of the
- * device's memory meanwhile. kind: td_limit; TD_UNSUPPORTED where the instruction set has no such operation. */
+ * device's memory meanwhile, a GPU's copies at most that. kind: td_limit; TD_UNSUPPORTED where the device has no such
+ * operation. A GPU's reading is what its copies read and write. */
 int64_t td_device_limit(int64_t device, int32_t kind, int32_t milliseconds);
+
+/* ---- GPUs ------------------------------------------------------------------------------------ */
+
+/* How many GPUs there are of a kind, "cuda" or "emulated", whether or not they can be used. TD_UNSUPPORTED where there
+ * is no driver or no library for them: the message says what is missing. */
+int32_t td_gpu_count(const void* kind);
+/* What is known of one: "cuda:0", "emulated:0". facts: TD_FACTS int64. text: four lines, NUL-ended, cut to `capacity`:
+ * what it is called, its PCI address, the driver's release, and why it cannot be used; each may be empty. Returns the
+ * text's full length. */
+int64_t td_gpu_describe(const void* name, void* facts, void* text, int64_t capacity);
 
 /* The type in which matmul on this device wants its activations for weights of `weight_type`: TD_F32, TD_ACT8 or
  * TD_ACTBF16. TD_UNSUPPORTED for a type that is none of weights. */
@@ -201,7 +237,8 @@ int64_t td_program_close(int64_t program);
 
 /* Declares a tensor in a buffer, for use as an operand. Activations are declared with as many rows as a step can have.
  * Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for encoded activations, of 2
- * for quantised weights). Returns its index in this program. */
+ * for quantised weights); on GPUs of 16 for weights and activations of matmul, of 8 for what rope_angles and attention
+ * write. Returns its index in this program. */
 int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
                           int64_t columns);
 /* Declares an event; returns its index in this program. */
@@ -270,7 +307,7 @@ int32_t td_op_adjust(int64_t program, int32_t logits, int32_t counts, int32_t id
 /* Ends a step: per row of logits the best candidates (by logit, then by the lower id), best first, and the logarithm of
  * the sum of all exponentials. ids: i32 [R, k], values: [R, k], log_sums: [R, 1]; k <= TD_MAX_CANDIDATES; where the
  * vocabulary is smaller, the rest of the ids is -1 and of the values -infinity. A logit that is not finite fails the
- * run with TD_NOT_FINITE. */
+ * run with TD_NOT_FINITE. On GPUs log_sums lies in memory that the host reaches. */
 int32_t td_op_select(int64_t program, int32_t logits, int32_t ids, int32_t values, int32_t log_sums);
 /* Draws R tokens, each from a whole row of logits that has been through td_op_select(): drops what its settings say,
  * and takes one of the rest with probabilities proportional to e^(logit * inverse temperature). For draws that need

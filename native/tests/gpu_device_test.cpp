@@ -120,11 +120,13 @@ TEST_P(GpuDevice, FaultsEndARunAndNotTheProcess) {
     ok(td_buffer_write(buffer, 0, bytes.data(), 64));
     ok(td_buffer_write(buffer, 0, bytes.data(), 64));
     EXPECT_LT(td_buffer_write(buffer, 0, bytes.data(), 64), 0);
+    ok(td_buffer_write(buffer, 0, bytes.data(), 64));
+    EXPECT_EQ(bytes, read(buffer, 0, 64));
   }
   {
     const Device device = openEmulated("fail-allocation=2");
     const BufferHandle first(td_buffer_create(device, 64));
-    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, name()));
+    EXPECT_TRUE(refused(td_buffer_create(device, 64), TD_OUT_OF_MEMORY, std::string(name()) + " has no 64 bytes"));
     const BufferHandle third(td_buffer_create(device, 64));
   }
   const Device lost = openEmulated("lose-at=4"), other = openEmulated();
@@ -247,6 +249,43 @@ TEST_P(GpuDevice, AKernelThatFailsLosesTheDevice) {
   EXPECT_TRUE(refused(here.run(), TD_DEVICE_LOST, name()));
   EXPECT_EQ(-TD_DEVICE_LOST, td_buffer_create(lost, 64));
   ok(there.run());
+}
+
+// Kernels for GPUs read several elements at once, and weights in tiles alone.
+TEST_P(GpuDevice, WhatItsKernelsCannotReadIsRefused) {
+  if (name() != std::string("emulated:0/cuda")) GTEST_SKIP() << "the CPU's kernels read anything";
+  const Device device = openEmulated();
+  const Buffer<int32_t> count(device, std::vector<int32_t>{1});
+  const BufferHandle own(td_buffer_create(device, 1 << 16));
+  const auto refusal = [&](const auto& append) {
+    const Program program(td_program_create(device));
+    ok(td_program_extent(program, tensorOf(program, count, 1)));
+    ok(append(program, [&](int64_t offset, int32_t type, td_layout layout, int64_t rows, int64_t columns) {
+      return ok(td_program_tensor(program, own, offset, type, layout, rows, columns));
+    }));
+    const int32_t result = td_program_finish(program);
+    EXPECT_EQ(-TD_UNSUPPORTED, result);
+    return errorMessage();
+  };
+  const auto matmul = [](int64_t weight, td_layout layout, int64_t x) {
+    return [=](int64_t program, const auto& tensor) {
+      return td_op_matmul(program, tensor(weight, TD_Q8_0, layout, 16, 32), tensor(x, TD_ACT8, TD_PLAIN, 1, 32), -1,
+                          tensor(8192, TD_F32, TD_PLAIN, 1, 16));
+    };
+  };
+  const auto names = [](const std::string& message, const char* part) {
+    return message.find(part) != std::string::npos ? ::testing::AssertionSuccess()
+                                                   : ::testing::AssertionFailure() << message;
+  };
+  EXPECT_TRUE(names(refusal(matmul(0, TD_PLAIN, 4096)), "needs its weights in tiles"));
+  EXPECT_TRUE(names(refusal(matmul(8, TD_TILES, 4096)), "matmul: weight: its address is no multiple of 16"));
+  EXPECT_TRUE(names(refusal(matmul(0, TD_TILES, 4100)), "matmul: x: its address is no multiple of 16"));
+  EXPECT_TRUE(names(refusal([](int64_t program, const auto& tensor) {
+                      return td_op_select(program, tensor(0, TD_F32, TD_PLAIN, 1, 9),
+                                          tensor(64, TD_I32, TD_PLAIN, 1, 1), tensor(128, TD_F32, TD_PLAIN, 1, 1),
+                                          tensor(192, TD_F32, TD_PLAIN, 1, 1));
+                    }),
+                    "log_sums must lie in memory that the host shares"));
 }
 
 TEST_P(GpuDevice, CountsLieWhereTheHostReads) {

@@ -10,6 +10,7 @@ namespace td::TD_VIEWS {
 DeviceError rmsNorm(void* stream, const RmsNormCall& call);
 DeviceError siluTimes(void* stream, const ElementwiseCall& call);
 DeviceError add(void* stream, const ElementwiseCall& call);
+DeviceError matVec(void* stream, const MatMulCall& call);  // matMul() for few tokens, of which there are some
 DeviceError matMul(void* stream, const MatMulCall& call);
 DeviceError ropeAngles(void* stream, const RopeAnglesCall& call);
 DeviceError rope(void* stream, const RopeCall& call);

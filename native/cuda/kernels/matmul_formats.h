@@ -34,13 +34,13 @@ __device__ __forceinline__ int segmentStart(int part, int count) {
 // A row of a tile. A field is named by its offset in a block of the format (core/formats.h).
 struct TileRow {
   Bytes weights;
-  ptrdiff_t tile;
-  int row;
+  ptrdiff_t tile, row;
 
+  // Written so that all that a compiler does not know is the same for all units of a size.
   template <class Unit>
   __device__ __forceinline__ Unit unit(int offset, int i) const {
     constexpr int kBytes = sizeof(Unit);
-    return loadAs<Unit>(weights, tile + offset * kTileRows + (i * kTileRows + row) * kBytes);
+    return loadAs<Unit>(weights, tile + row * kBytes + kTileRows * (offset + i * kBytes));
   }
   __device__ __forceinline__ float half(int offset) const { return __half2float(unit<__half>(offset, 0)); }
 };
@@ -199,7 +199,7 @@ __device__ __forceinline__ void float32(Bytes x, ptrdiff_t at, float (&values)[1
 }
 
 struct F32 {
-  static constexpr int kTile = 4 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 8, kXBytes = 4;
+  static constexpr int kTile = 4 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 16, kXBytes = 4;
 
   static __device__ __forceinline__ void weights(const TileRow& t, float (&values)[1]) {
     values[0] = t.unit<float>(0, 0);
@@ -208,7 +208,7 @@ struct F32 {
 };
 
 struct F16 {
-  static constexpr int kTile = 2 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 8, kXBytes = 4;
+  static constexpr int kTile = 2 * kTileRows, kColumns = 1, kPieces = 1, kAhead = 16, kXBytes = 4;
 
   static __device__ __forceinline__ void weights(const TileRow& t, float (&values)[1]) { values[0] = t.half(0); }
   static __device__ __forceinline__ void tokens(Bytes x, ptrdiff_t at, float (&values)[1]) { float32(x, at, values); }
@@ -222,7 +222,7 @@ __device__ __forceinline__ void fromPair(unsigned pair, float (&values)[2]) {
 
 // An odd number of columns is padded with a zero, in the weights and in the tokens.
 struct Bf16 {
-  static constexpr int kTile = 4 * kTileRows, kColumns = 2, kPieces = 1, kAhead = 8, kXBytes = 4;
+  static constexpr int kTile = 4 * kTileRows, kColumns = 2, kPieces = 1, kAhead = 16, kXBytes = 4;
 
   static __device__ __forceinline__ void weights(const TileRow& t, float (&values)[2]) {
     fromPair(t.unit<unsigned>(0, 0), values);

@@ -37,11 +37,22 @@ __device__ __forceinline__ void addPiece(float (&sum)[kTokens], Bytes weights, p
   }
 }
 
+// How many pieces are on their way at once.
+template <class Format, int kTokens>
+constexpr int kAhead = kTokens <= 2   ? Format::kAhead
+                       : kTokens <= 4 ? (Format::kAhead + 1) / 2
+                                      : 1;
+
+// How many blocks of threads are to fit on a multiprocessor. Left to itself (0), the compiler wants so many that it
+// loads little ahead; for few tokens that is what counts. For many of superblocks there is enough to compute meanwhile.
+template <class Format, int kTokens>
+constexpr int kResident = kTokens <= 2 || Format::kPieces == 1 ? 4 : 0;
+
 }  // namespace
 
 // kTokens at a time; where there are fewer, the last is computed again, and not stored.
 template <class Format, int kTokens>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, (kResident<Format, kTokens>))
     matVecKernel(Bytes weights, Bytes x, Global<const float> bias, Global<float> y, int64_t rows, int64_t groupBytes,
                  int pieces, int rests, int tokens, int64_t xRowBytes, int64_t yStride) {
   TD_SHARED(float, parts, kParts * kTokens * kTileRows);
@@ -56,25 +67,29 @@ __global__ void __launch_bounds__(kThreads)
     token[n] = min(firstToken + n, tokens - 1) * xRowBytes;
     sum[n] = 0;
   }
-  [[maybe_unused]] constexpr int kAhead = kTokens <= 2 ? Format::kAhead : (Format::kAhead + 1) / 2;
   const int end = segmentStart(part + 1, pieces);
-#pragma unroll kAhead
+#pragma unroll(kAhead<Format, kTokens>)
   for (int k = segmentStart(part, pieces); k < end; ++k) {
     addPiece<Format>(sum, weights, group, row, k, x, token);
   }
-  if constexpr (kQuantised<Format>) {
-    const int firstRest = segmentStart(part, rests), endOfRests = segmentStart(part + 1, rests);
-    const ptrdiff_t restsAt = static_cast<ptrdiff_t>(pieces) * (Format::kColumns / kActBlock) * kActBytes;
-#pragma unroll
-    for (int n = 0; n < kTokens; ++n) {
-#pragma unroll 1
-      for (int j = firstRest; j < endOfRests; ++j) {
-        sum[n] = addRest<Format>(sum[n], weights, group, row, x, token[n] + restsAt + j * kRestBytes);
-      }
-    }
-  }
 #pragma unroll
   for (int n = 0; n < kTokens; ++n) parts[(part * kTokens + n) * kTileRows + row] = sum[n];
+  if constexpr (kQuantised<Format>) {
+    // Token by token, each thread on its own sums: few terms, so that less code is worth more than registers.
+    const int firstRest = segmentStart(part, rests), endOfRests = segmentStart(part + 1, rests);
+    const ptrdiff_t restsAt = static_cast<ptrdiff_t>(pieces) * (Format::kColumns / kActBlock) * kActBytes;
+#pragma unroll 1
+    for (int n = 0; n < kTokens; ++n) {
+      const int at = (part * kTokens + n) * kTileRows + row;
+      const ptrdiff_t first = min(firstToken + n, tokens - 1) * xRowBytes + restsAt;
+      float more = parts[at];
+#pragma unroll 1
+      for (int j = firstRest; j < endOfRests; ++j) {
+        more = addRest<Format>(more, weights, group, row, x, first + j * kRestBytes);
+      }
+      parts[at] = more;
+    }
+  }
   __syncthreads();
 
   for (int i = thread; i < kTokens * kTileRows; i += kThreads) {
@@ -113,8 +128,7 @@ struct MatVec {
 
 }  // namespace
 
-DeviceError matMul(void* stream, const MatMulCall& call) {
-  if (call.rows == 0 || call.tokens == 0) return {};
+DeviceError matVec(void* stream, const MatMulCall& call) {
   return byFormat<MatVec>(stream, call);
 }
 

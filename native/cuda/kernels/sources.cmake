@@ -4,6 +4,7 @@ set(TANDEM_GPU_KERNELS
   attention.cu
   elementwise.cu
   encode.cu
+  matmul.cu
   matvec.cu
   rms_norm.cu
   rope.cu

@@ -42,13 +42,16 @@ import picocli.CommandLine.Option;
           + " Weights are random: of a model, only the header is read. Those of one call after"
           + " another are others, so that they come from memory where the model's would;"
           + " activations are in the caches where they fit, and then more than 100 %% of a memory's"
-          + " speed is possible."
+          + " speed is possible.",
+      "",
+      "On a GPU the limit is what its memory copies; where none is known, there is a '-'."
     },
     footer = {
       "",
       "Examples:",
       "  tandem bench kernels -m model.gguf -t 2",
-      "  tandem bench kernels --shape llama-3.2-1b --type Q4_0 -b 1,8 -p 512 -d 2048"
+      "  tandem bench kernels --shape llama-3.2-1b --type Q4_0 -b 1,8 -p 512 -d 2048",
+      "  tandem bench kernels --shape llama-3.2-1b --device cuda:0"
     })
 final class BenchKernelsCommand implements Callable<Integer> {
 
@@ -117,6 +120,21 @@ final class BenchKernelsCommand implements Callable<Integer> {
   private int repetitions;
 
   @Option(
+      names = "--device",
+      paramLabel = "NAME",
+      description = "Where to measure, as for 'tandem generate'. Default: ${DEFAULT-VALUE}.",
+      defaultValue = "cpu")
+  private String device;
+
+  @Option(
+      names = "--gpu-memory",
+      paramLabel = "SIZE",
+      description =
+          "Most memory of the GPU to take, such as 6GiB. Default: what is free. More than that is"
+              + " an error.")
+  private Optional<String> gpuMemory = Optional.empty();
+
+  @Option(
       names = {"-t", "--threads"},
       paramLabel = "N",
       description =
@@ -140,13 +158,10 @@ final class BenchKernelsCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     List<StepShape> steps = steps();
-    DeviceOptions options =
-        DeviceOptions.cpu(RunOptions.threads(threads))
-            .withInstructionSet(isa.or(RunOptions::instructionSet).orElse(""));
-    Model model = model();
     HostResources machine = HostResources.ofThisMachine();
-    long available = machine.availableMemory().orElse(Long.MAX_VALUE) - RESERVE_BYTES;
-    try (Device device = Device.open(options.withMemoryLimit(Math.max(1, available)));
+    DeviceOptions options = options(machine);
+    Model model = model();
+    try (Device device = Device.open(options);
         ProgressBar measuring = new ProgressBar(streams, "measuring")) {
       MachineLimits limits = new MachineLimits(device);
       limits.sample();
@@ -162,6 +177,19 @@ final class BenchKernelsCommand implements Callable<Integer> {
               : text(device, model, limits, reports));
     }
     return 0;
+  }
+
+  /** On the CPU within what the machine has left. */
+  private DeviceOptions options(HostResources machine) {
+    String name = RunOptions.device(device);
+    long available = machine.availableMemory().orElse(Long.MAX_VALUE) - RESERVE_BYTES;
+    return DeviceOptions.cpu(RunOptions.threads(threads))
+        .withName(name)
+        .withInstructionSet(isa.or(RunOptions::instructionSet).orElse(""))
+        .withMemoryLimit(
+            RunOptions.isCpu(name) && gpuMemory.isEmpty()
+                ? Math.max(1, available)
+                : RunOptions.gpuMemory(gpuMemory, name));
   }
 
   /** One round after another, each with every kernel and every limit once. */
@@ -182,7 +210,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
     long hugeBefore = machine.memoryOnHugePages().orElse(0);
     try (KernelRig rig = new KernelRig(device, limits, kernels, (long) read)) {
       long huge = machine.memoryOnHugePages().orElse(0) - hugeBefore;
-      limits.useSmallPages(huge < rig.weightBytes() / 2);
+      limits.useSmallPages(!device.hasOwnMemory() && huge < rig.weightBytes() / 2);
       List<KernelRig.Prepared> prepared = kernels.stream().map(rig::prepare).toList();
       List<Samples> times = kernels.stream().map(k -> new Samples()).toList();
       for (int round = 0; round < repetitions; round++) {
@@ -265,9 +293,10 @@ final class BenchKernelsCommand implements Callable<Integer> {
       Device device, Model model, MachineLimits limits, List<KernelsReport> reports) {
     StringBuilder text = new StringBuilder();
     text.append(
-        "%s, cpu %s, %s%n"
+        "%s, %s %s, %s%n"
             .formatted(
                 Printable.line(model.name()),
+                device.name(),
                 device.instructionSet(),
                 Quantities.plural(device.threads(), "thread")));
     text.append(LimitsText.of(limits));

@@ -173,7 +173,8 @@ final class BenchModelCommand implements Callable<Integer> {
       return Optional.empty();
     }
     MachineLimits limits = new MachineLimits(engine.device(), BenchModelResult.arithmetics(engine));
-    limits.useSmallPages(bytesOnHugePages < engine.memory().weights() / 2);
+    limits.useSmallPages(
+        !engine.device().hasOwnMemory() && bytesOnHugePages < engine.memory().weights() / 2);
     limits.sample();
     return Optional.of(limits).filter(MachineLimits::areKnown);
   }
@@ -243,7 +244,7 @@ final class BenchModelCommand implements Callable<Integer> {
               + " ± "
               + Quantities.fixed(result.samples().deviation(), 2),
           reached.map(BenchModelResult.Reached::text).orElse("-"),
-          reached.map(r -> Quantities.fixed(100 * r.fraction(), 0) + " %").orElse("-"));
+          reached.map(BenchModelResult.Reached::fractionText).orElse("-"));
     }
     return table + limits.map(l -> "\n" + LimitsText.of(l)).orElse("");
   }
@@ -286,7 +287,7 @@ final class BenchModelCommand implements Callable<Integer> {
           .ifPresent(reached -> {
             String key = result.test().prompt() ? "operations_per_second" : "bytes_per_second";
             row.put(key, reached.perSecond());
-            row.put("fraction_of_limit", reached.fraction());
+            reached.fraction().ifPresent(fraction -> row.put("fraction_of_limit", fraction));
           });
       rows.add(row);
     }

@@ -10,6 +10,7 @@ import dev.tandem.runtime.Limit;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 
 /**
  * How fast a model did one thing.
@@ -44,11 +45,15 @@ record BenchModelResult(Test test, Samples samples) {
    * What was reached of which limit.
    *
    * @param perSecond bytes, or operations
-   * @param fraction of the limit
+   * @param fraction of the limit, if that is known
    */
-  record Reached(double perSecond, String unit, double fraction) {
+  record Reached(double perSecond, String unit, OptionalDouble fraction) {
     String text() {
       return Quantities.fixed(perSecond * 1e-9, 1) + " " + unit;
+    }
+
+    String fractionText() {
+      return fraction.isPresent() ? Quantities.fixed(100 * fraction.getAsDouble(), 0) + " %" : "-";
     }
   }
 
@@ -68,18 +73,27 @@ record BenchModelResult(Test test, Samples samples) {
   private Reached arithmetic(Engine engine, MachineLimits limits) {
     StepShape step = StepShape.prefill(test.tokens(), test.depth());
     double operations = 0;
-    double least = 0;
+    OptionalDouble least = OptionalDouble.of(0);
     Map<Limit, Double> byKind = new LinkedHashMap<>();
     for (StepKernels.Use use : StepKernels.of(engine.device(), engine.model().graph(), step)) {
       double of = use.calls() * use.kernel().operations();
       Limit kind = use.kernel().arithmetic();
       operations += of;
-      least += of / limits.arithmetic(kind);
+      OptionalDouble limit = limits.arithmetic(kind);
+      least =
+          least.isPresent() && limit.isPresent()
+              ? OptionalDouble.of(least.getAsDouble() + of / limit.getAsDouble())
+              : OptionalDouble.empty();
       byKind.merge(kind, of, Double::sum);
     }
     double seconds = test.tokens() / samples.median();
     boolean integers = byKind.getOrDefault(Limit.INT8, 0.0) > operations / 2;
-    return new Reached(operations / seconds, integers ? "GOP/s" : "GFLOP/s", least / seconds);
+    return new Reached(
+        operations / seconds,
+        integers ? "GOP/s" : "GFLOP/s",
+        least.isPresent()
+            ? OptionalDouble.of(least.getAsDouble() / seconds)
+            : OptionalDouble.empty());
   }
 
   /** Weights and keys and values that a step reads, of a context of middle length. */
@@ -90,7 +104,13 @@ record BenchModelResult(Test test, Samples samples) {
         graph.cost(StepShape.decode(test.sequences(), test.depth()).workload()).weightBytes();
     double bytes = weights + graph.kvBytesPerPosition() * context * test.sequences();
     double perSecond = bytes * samples.median() / test.sequences();
-    return new Reached(perSecond, "GB/s", perSecond / limits.memory());
+    OptionalDouble limit = limits.memory();
+    return new Reached(
+        perSecond,
+        "GB/s",
+        limit.isPresent()
+            ? OptionalDouble.of(perSecond / limit.getAsDouble())
+            : OptionalDouble.empty());
   }
 
   /** For programs. */

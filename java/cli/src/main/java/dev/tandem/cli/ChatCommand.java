@@ -46,6 +46,7 @@ final class ChatCommand implements Callable<Integer> {
   private final Streams streams;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
+  @Mixin private LossOptions loss;
   @Mixin private LengthOptions length;
   @Mixin private SamplingArguments sampling;
   @Mixin private ChatArguments chat;
@@ -67,7 +68,7 @@ final class ChatCommand implements Callable<Integer> {
     SamplingOptions typed = sampling.options();
     int most = length.mostTokens();
     List<String> stop = length.stop();
-    EngineOptions engine = length.engine(run);
+    EngineOptions engine = loss.in(length.engine(run));
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
     SamplingArguments.check(typed, opened);
@@ -96,7 +97,15 @@ final class ChatCommand implements Callable<Integer> {
                   GenerationOptions.NONE);
       SessionAnswers answers = new SessionAnswers(session, options, streams, isTyped(), quiet);
       ChatReport numbers = new ChatReport(session::length, session.capacity());
-      return talk(new Chat(conversation, answers, numbers, streams, stats));
+      Chat.Answerer telling =
+          prompt -> {
+            ChatAnswer answer = answers.answer(prompt);
+            if (!quiet) {
+              loss.tell(loaded, streams);
+            }
+            return answer;
+          };
+      return talk(new Chat(conversation, telling, numbers, streams, stats));
     }
   }
 

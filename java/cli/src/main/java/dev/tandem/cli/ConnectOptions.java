@@ -14,7 +14,18 @@ final class ConnectOptions {
 
   /** What a server was told when it was started. */
   private static final List<String> OF_THE_SERVER =
-      List.of("-m", "-t", "-b", "-c", "--no-repack", "--no-mmap", "--fast-f16", "--chat-template");
+      List.of(
+          "-m",
+          "-t",
+          "-b",
+          "-c",
+          "--device",
+          "--gpu-memory",
+          "--on-device-loss",
+          "--no-repack",
+          "--no-mmap",
+          "--fast-f16",
+          "--chat-template");
 
   @Option(
       names = "--connect",

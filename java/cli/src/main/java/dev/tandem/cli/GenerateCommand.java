@@ -53,6 +53,7 @@ final class GenerateCommand implements Callable<Integer> {
   private final Streams streams;
   @Mixin private ModelOptions model;
   @Mixin private RunOptions run;
+  @Mixin private LossOptions loss;
   @Mixin private LengthOptions length;
   @Mixin private SamplingArguments sampling;
   @Mixin private ChatArguments conversation;
@@ -133,7 +134,7 @@ final class GenerateCommand implements Callable<Integer> {
     if (connect.isWanted(spec.commandLine().getParseResult())) {
       return remote(typed, most, stop).run();
     }
-    EngineOptions engine = length.engine(run);
+    EngineOptions engine = loss.in(length.engine(run));
     long started = System.nanoTime();
     Model opened = Model.open(model.file());
     long openNanos = System.nanoTime() - started;
@@ -158,7 +159,11 @@ final class GenerateCommand implements Callable<Integer> {
       }
       int[] tokens =
           chat ? conversation.tokens(template, loaded.tokenizer(), prompt) : tokens(loaded, prompt);
-      return generate(session, prompt, tokens, options, report);
+      int code = generate(session, prompt, tokens, options, report);
+      if (!quiet) {
+        loss.tell(loaded, streams);
+      }
+      return code;
     }
   }
 

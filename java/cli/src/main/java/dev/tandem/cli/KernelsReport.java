@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * The kernels of a step with their times.
@@ -21,8 +23,14 @@ import java.util.Map;
 record KernelsReport(
     StepShape step, List<StepKernels.Use> uses, List<Samples> times, MachineLimits limits) {
 
-  /** What bounds a kernel, and how much of that it reaches. */
-  private record Bound(boolean memory, double seconds) {}
+  /**
+   * What bounds a kernel.
+   *
+   * @param seconds that it would take at the limit
+   */
+  private record Bound(String name, double seconds) {}
+
+  private static final String UNKNOWN = "-";
 
   /** {@code decode, 1 token at depth 0}. */
   private String title() {
@@ -33,18 +41,22 @@ record KernelsReport(
     return what + " at depth " + step.depth();
   }
 
-  /** The time that the limits would allow, and which of them decides. */
-  private Bound bound(Kernel kernel) {
-    double memory = kernel.bytes() / limits.memory();
-    double arithmetic = kernel.operations() / limits.arithmetic(kernel.arithmetic());
-    return new Bound(memory >= arithmetic, Math.max(memory, arithmetic));
+  /** The limit that decides, of those that are known. */
+  private Optional<Bound> bound(Kernel kernel) {
+    OptionalDouble memory = limits.memory();
+    OptionalDouble arithmetic = limits.arithmetic(kernel.arithmetic());
+    double toRead = memory.isPresent() ? kernel.bytes() / memory.getAsDouble() : 0;
+    double toCompute = arithmetic.isPresent() ? kernel.operations() / arithmetic.getAsDouble() : 0;
+    if (memory.isEmpty() && arithmetic.isEmpty()) {
+      return Optional.empty();
+    }
+    boolean reads = memory.isPresent() && toRead >= toCompute;
+    return Optional.of(
+        new Bound(
+            reads ? "memory" : arithmeticName(kernel.arithmetic()), Math.max(toRead, toCompute)));
   }
 
-  private String boundName(Kernel kernel) {
-    if (bound(kernel).memory()) {
-      return "memory";
-    }
-    Limit limit = kernel.arithmetic();
+  private String arithmeticName(Limit limit) {
     return LimitsText.name(limits.of(limit).isPresent() ? limit : Limit.F32);
   }
 
@@ -93,14 +105,15 @@ record KernelsReport(
     double total = stepSeconds();
     double bytes = 0;
     double operations = 0;
-    double least = 0;
+    Optional<Double> least = Optional.of(0.0);
     for (int i = 0; i < uses.size(); i++) {
       StepKernels.Use use = uses.get(i);
       Kernel kernel = use.kernel();
       double each = times.get(i).median();
       bytes += use.calls() * kernel.bytes();
       operations += use.calls() * kernel.operations();
-      least += use.calls() * bound(kernel).seconds();
+      Optional<Bound> bound = bound(kernel);
+      least = least.flatMap(sum -> bound.map(b -> sum + use.calls() * b.seconds()));
       table.row(
           kernel.name(),
           kernel.shape(),
@@ -110,8 +123,8 @@ record KernelsReport(
           Quantities.fixed(each * 1e6, 1),
           Quantities.fixed(kernel.bytes() / each * 1e-9, 1),
           Quantities.fixed(kernel.operations() / each * 1e-9, 1),
-          boundName(kernel),
-          percent(bound(kernel).seconds() / each, 0),
+          bound.map(Bound::name).orElse(UNKNOWN),
+          bound.map(b -> percent(b.seconds() / each, 0)).orElse(UNKNOWN),
           percent(seconds(i) / total, 1),
           String.join(" ", use.operators()));
     }
@@ -125,7 +138,7 @@ record KernelsReport(
         Quantities.fixed(bytes / total * 1e-9, 1),
         Quantities.fixed(operations / total * 1e-9, 1),
         "",
-        percent(least / total, 0),
+        least.map(seconds -> percent(seconds / total, 0)).orElse(UNKNOWN),
         percent(1, 1),
         Quantities.fixed(step.tokens() / total, 2) + " tokens/s");
     return title() + "\n" + table;
@@ -159,8 +172,11 @@ record KernelsReport(
       row.put("operations", kernel.operations());
       row.put("bytes_per_second", kernel.bytes() / each);
       row.put("operations_per_second", kernel.operations() / each);
-      row.put("bound_by", boundName(kernel));
-      row.put("fraction_of_limit", bound(kernel).seconds() / each);
+      bound(kernel)
+          .ifPresent(bound -> {
+            row.put("bound_by", bound.name());
+            row.put("fraction_of_limit", bound.seconds() / each);
+          });
       row.put("share_of_step", seconds(i) / total);
       row.put("samples", times.get(i).values());
       kernels.add(row);

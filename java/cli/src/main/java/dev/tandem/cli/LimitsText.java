@@ -15,11 +15,14 @@ final class LimitsText {
   /** What a limit is called: in tables, and in documents with underscores. */
   static String name(Limit limit) {
     return switch (limit) {
-      case READ -> "memory read, 2 MiB pages";
+      case READ -> "memory read, 2 MiB pages"; // of the CPU
       case READ_SMALL_PAGES -> "memory read, 4 KiB pages";
       case F32 -> "fp32";
       case INT8 -> "int8 dot";
       case BF16 -> "bf16 dot";
+      case COPY -> "copies within the device";
+      case TO_DEVICE -> "copies to the device";
+      case TO_HOST -> "copies to the host";
     };
   }
 
@@ -33,12 +36,17 @@ final class LimitsText {
         continue;
       }
       table.row(
-          name(limit),
+          isGpu(limits) ? "device memory, by copies" : name(limit),
           Quantities.fixed(value.getAsDouble() * 1e-9, 1),
           reading ? "GB/s" : limit == Limit.INT8 ? "GOP/s" : "GFLOP/s",
-          limit == limits.pages() ? "(the weights' pages)" : "");
+          limit == limits.pages() && !isGpu(limits) ? "(the weights' pages)" : "");
     }
     return table.toString();
+  }
+
+  /** Whether they are those of a GPU, of which nothing but reading is measured. */
+  private static boolean isGpu(MachineLimits limits) {
+    return limits.of(Limit.F32).isEmpty();
   }
 
   /** Per second; only those that were measured. */
@@ -50,17 +58,22 @@ final class LimitsText {
         document.put(key(limit), value.getAsDouble());
       }
     }
-    document.put("weights_read_by", key(limits.pages()));
+    if (limits.areKnown()) {
+      document.put("weights_read_by", key(limits.pages()));
+    }
     return document;
   }
 
   private static String key(Limit limit) {
     return switch (limit) {
-      case READ -> "read_2_mib_pages";
+      case READ -> "read_2_mib_pages"; // and of a GPU
       case READ_SMALL_PAGES -> "read_4_kib_pages";
       case F32 -> "fp32";
       case INT8 -> "int8";
       case BF16 -> "bf16";
+      case COPY -> "copy";
+      case TO_DEVICE -> "copy_to_device";
+      case TO_HOST -> "copy_to_host";
     };
   }
 }

@@ -66,6 +66,7 @@ public final class Main implements Callable<Integer> {
     COMMANDS.put("logits", LogitsCommand.class);
     COMMANDS.put("perplexity", PerplexityCommand.class);
     COMMANDS.put("bench", BenchCommand.class);
+    COMMANDS.put("devices", DevicesCommand.class);
     COMMANDS.put("completion", CompletionCommand.class);
     COMMANDS.put("synth", SynthCommand.class);
     COMMANDS.put("docs", DocsCommand.class);

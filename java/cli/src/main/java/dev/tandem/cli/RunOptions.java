@@ -5,6 +5,7 @@ import dev.tandem.engine.machine.HostResources;
 import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.program.WeightStore;
 import dev.tandem.runtime.DeviceOptions;
+import dev.tandem.server.config.Quantity;
 import java.util.Optional;
 import java.util.OptionalInt;
 import picocli.CommandLine.Option;
@@ -16,6 +17,8 @@ final class RunOptions {
   private static final String INSTRUCTION_SET_VARIABLE = "TANDEM_ISA";
 
   private static final int MOST_THREADS = 1024;
+  private static final String CPU = "cpu";
+  private static final long LEAST_GPU_MEMORY = 1 << 20;
 
   @Option(
       names = {"-t", "--threads"},
@@ -34,6 +37,14 @@ final class RunOptions {
       },
       defaultValue = "cpu")
   private String device;
+
+  @Option(
+      names = "--gpu-memory",
+      paramLabel = "SIZE",
+      description =
+          "Most memory of the GPU to take, such as 6GiB. Default: what is free. More than that is"
+              + " an error.")
+  private Optional<String> gpuMemory = Optional.empty();
 
   @Option(
       names = {"-b", "--batch-size"},
@@ -61,6 +72,14 @@ final class RunOptions {
           "Round F16 weights to BF16 while loading: prompts are read about twice as fast on"
               + " processors that multiply bf16, with BF16's accuracy.")
   private boolean fastF16;
+
+  /** Nobody asks for it: there is no other way of computing yet. */
+  @Option(
+      names = "--deterministic",
+      description =
+          "Compute a token the same, to the last bit, whatever is computed beside it. Always so by"
+              + " now, on every device and at no cost; kernels to come may be faster without.")
+  private boolean deterministic;
 
   /** Threads that compute. */
   int threads() {
@@ -90,17 +109,57 @@ final class RunOptions {
       throw Failure.usage(
           "--fast-f16 converts weights while they are loaded: leave out --no-repack");
     }
-    if (!device.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
-      throw Failure.value(
-          "--device",
-          "'" + Printable.line(device, 40) + "'",
-          "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
-    }
     DeviceOptions options =
         DeviceOptions.cpu(threads())
-            .withName(device)
+            .withName(device(device))
+            .withMemoryLimit(gpuMemory(gpuMemory, device))
             .withInstructionSet(instructionSet().orElse(""));
     return new EngineOptions(options, weights(), OptionalInt.empty(), batch(), 1, fastF16);
+  }
+
+  /** What could be a device's name; the library knows which there are. */
+  static String device(String typed) {
+    if (!typed.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+      throw Failure.value(
+          "--device",
+          "'" + Printable.line(typed, 40) + "'",
+          "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
+    }
+    return typed;
+  }
+
+  static boolean isCpu(String device) {
+    return device.equals(CPU);
+  }
+
+  /**
+   * Bytes that may be taken of a device.
+   *
+   * @param wanted what was typed
+   * @return 0 = what is free
+   */
+  static long gpuMemory(Optional<String> wanted, String device) {
+    if (wanted.isEmpty()) {
+      return 0;
+    }
+    if (isCpu(device)) {
+      throw Failure.usage(
+          "--gpu-memory is for GPUs, and --device is cpu: name one (--device cuda:0), or leave it"
+              + " out");
+    }
+    long bytes = 0;
+    try {
+      bytes = Quantity.parseSize(wanted.get());
+    } catch (IllegalArgumentException e) {
+      // It is refused below.
+    }
+    if (bytes < LEAST_GPU_MEMORY) {
+      throw Failure.value(
+          "--gpu-memory",
+          "'" + Printable.line(wanted.get(), 40) + "'",
+          "a size such as 512MiB or 6GiB, at least 1MiB");
+    }
+    return bytes;
   }
 
   /** The instruction set that the environment names. */

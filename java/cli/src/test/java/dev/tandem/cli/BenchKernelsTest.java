@@ -2,12 +2,15 @@ package dev.tandem.cli;
 
 import static dev.tandem.cli.Tandem.ok;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,6 +32,61 @@ class BenchKernelsTest {
       assertTrue(lines[i].substring(0, share).endsWith(" %"), lines[i]);
     }
     assertTrue(lines[last].matches("total +71 .* 100\\.0 %  [\\d.]+ tokens/s"), lines[last]);
+  }
+
+  /** Its kernels are timed like all others, but nobody knows what bounds them. */
+  @Test
+  void aDeviceWithoutLimits() {
+    String[] command = {
+      "bench", "kernels", "--device", "emulated:0/host", "-b", "2", "-p", "9", "-r", "1", "-t", "2"
+    };
+    Tandem.Result run = Tandem.run(command);
+    assumeFalse(run.err().contains("this installation has no"), run.err());
+    assertEquals(0, run.code(), run.err());
+    String[] lines = run.lines();
+    assertEquals("Tandem Stories, emulated:0/host", lines[0].replaceAll(" avx.*| scalar.*", ""));
+    assertEquals("", lines[1], "no limits");
+    int title = List.of(lines).indexOf("decode, 2 tokens at depth 0");
+    int kernels = 0;
+    for (int i = title + 2; !lines[i].isEmpty(); i++) {
+      assertTrue(lines[i].matches(".* [\\d.]+ +(- +)?- +[\\d.]+ %  .*"), lines[i]);
+      kernels++;
+    }
+    assertTrue(kernels > 10, run.out());
+    List<String> words = new ArrayList<>(List.of(command));
+    words.add("--json");
+    JsonNode json = ok(words.toArray(String[]::new)).json();
+    assertEquals("emulated:0/host", json.get("device").textValue());
+    assertEquals(0, json.get("limits").size());
+    for (JsonNode step : json.get("steps")) {
+      for (JsonNode kernel : step.get("kernels")) {
+        assertTrue(kernel.get("seconds").doubleValue() > 1e-9, kernel::toString);
+        assertTrue(kernel.get("bytes_per_second").doubleValue() > 0, kernel::toString);
+        assertTrue(!kernel.has("fraction_of_limit") && !kernel.has("bound_by"), kernel::toString);
+      }
+    }
+  }
+
+  @Test
+  void aDeviceThatCannotMeasure() {
+    Tandem.Result small =
+        Tandem.run("bench", "kernels", "--device", "emulated:0/host", "--gpu-memory", "2MiB");
+    assumeFalse(small.err().contains("this installation has no"), small.err());
+    assertEquals(1, small.code());
+    assertTrue(small.err().contains("exceed its memory limit of 2.00 MiB"), small.err());
+    assertTrue(
+        Tandem.run("bench", "kernels", "--device", "x:0").err().contains("device x:0"), "its name");
+    assertEquals(2, Tandem.run("bench", "kernels", "--gpu-memory", "1GiB").code());
+    Tandem.Result lost =
+        Tandem.runProcess(
+            Map.of("TANDEM_EMULATED", "lose-at=2000"),
+            "bench",
+            "kernels",
+            "--device",
+            "emulated:0/host");
+    assertEquals(1, lost.code());
+    assertTrue(lost.err().endsWith("tandem: emulated:0/host: emulated:0 is lost\n"), lost.err());
+    assertFalse(lost.err().contains("\tat "), lost.err());
   }
 
   @Test

@@ -75,6 +75,12 @@ class ErrorsTest {
         "generate x -t 0          ~ -t 0 is not possible: from 1 to 1024 threads",
         "generate x -t 1025       ~ -t 1025 is not possible: from 1 to 1024 threads",
         "generate x -c 0          ~ -c 0 is not possible: at least 1 token",
+        "generate x --gpu-memory 1GiB ~ --gpu-memory is for GPUs, and --device is cpu: name one"
+            + " (--device cuda:0), or leave it out",
+        "generate x --device cuda:0 --gpu-memory 6GB ~ --gpu-memory '6GB' is not possible: a size"
+            + " such as 512MiB or 6GiB, at least 1MiB",
+        "bench model --device cuda:0 --gpu-memory 5 ~ --gpu-memory '5' is not possible: a size such"
+            + " as 512MiB or 6GiB, at least 1MiB",
         "generate x -b 0          ~ -b 0 is not possible: from 1 to 65536 tokens",
         "generate x y             ~ 'y' is one argument too many: a text of several words needs"
             + " quotes",

@@ -35,6 +35,7 @@ class HelpTest {
         "bench",
         "bench model",
         "bench kernels",
+        "devices",
         "completion",
         "synth",
         "docs");
@@ -86,6 +87,7 @@ class HelpTest {
             "logits",
             "perplexity",
             "bench",
+            "devices",
             "completion")) {
       assertTrue(
           Pattern.compile("^  " + command + " +[A-Z]", Pattern.MULTILINE).matcher(help).find(),

@@ -7,19 +7,26 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 
 /** Runs commands in this process, as typed after {@code tandem}. */
 final class Tandem {
 
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final long PROCESS_SECONDS = 60;
 
   private Tandem() {}
 
@@ -37,7 +44,7 @@ final class Tandem {
         return JSON.readTree(bytes);
       } catch (JsonProcessingException e) {
         throw new AssertionError(out(), e);
-      } catch (java.io.IOException e) {
+      } catch (IOException e) {
         throw new AssertionError(e);
       }
     }
@@ -77,6 +84,32 @@ final class Tandem {
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.tandem.cli.Main"));
     command.addAll(List.of(words));
     return new ProcessBuilder(command);
+  }
+
+  /** Runs a command in a process of its own, with further variables in its environment. */
+  static Result runProcess(Map<String, String> environment, String... words) {
+    ProcessBuilder builder =
+        process(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx256m"), words);
+    builder.environment().putAll(environment);
+    try {
+      Path errors = Files.createTempFile("tandem-errors-", ".txt");
+      try {
+        Process process = builder.redirectError(errors.toFile()).start();
+        process.getOutputStream().close();
+        byte[] out = process.getInputStream().readAllBytes();
+        if (!process.waitFor(PROCESS_SECONDS, TimeUnit.SECONDS)) {
+          process.destroyForcibly();
+          throw new AssertionError("still running: " + String.join(" ", words));
+        }
+        return new Result(process.exitValue(), out, Files.readString(errors));
+      } finally {
+        Files.delete(errors);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
   }
 
   /** Runs a command that must succeed. */

@@ -135,12 +135,27 @@ public final class Engine implements AutoCloseable {
     }
   }
 
+  /**
+   * What a model can take of memory with these options: what the device has left, or else this
+   * machine.
+   *
+   * @return empty where nobody tells
+   */
+  public static OptionalLong availableMemory(EngineOptions options) {
+    try (Device device = Device.open(options.device())) {
+      return within(HostResources.ofThisMachine().availableMemory(), device);
+    }
+  }
+
   /** What may be allocated: what the machine has left, within the device's own limit. */
   private static OptionalLong within(OptionalLong available, Device device) {
     OptionalLong limit = device.memoryLimit();
-    return limit.isEmpty()
-        ? available
-        : OptionalLong.of(Math.min(limit.getAsLong(), available.orElse(Long.MAX_VALUE)));
+    if (limit.isEmpty()) {
+      return available;
+    }
+    return device.takesHostMemory() && available.isPresent()
+        ? OptionalLong.of(Math.min(limit.getAsLong(), available.getAsLong()))
+        : limit;
   }
 
   private static StepCapacity stepCapacity(EngineOptions options, int blocks) {
@@ -187,17 +202,20 @@ public final class Engine implements AutoCloseable {
       return needOf.apply(fitting);
     }
     throw new EngineException(
-        "%s needs %s of memory, and %s are available; %s"
+        "%s needs %s of memory, and %s are available%s; %s"
             .formatted(
                 model.name(),
                 need,
                 MemoryNeed.text(available.getAsLong()),
+                device.hasOwnMemory() ? " on " + device.name() : "",
                 fitting >= least
                     ? "choose a context of at most "
                         + fitting * KvCache.BLOCK_TOKENS
                         + " tokens (-c)"
-                    : "free memory, choose a smaller quantisation, or keep the weights in the"
-                        + " mapped file (--no-repack)"));
+                    : "free memory, choose a smaller quantisation, or "
+                        + (device.hasOwnMemory()
+                            ? "compute on the CPU (--device cpu)"
+                            : "keep the weights in the mapped file (--no-repack)")));
   }
 
   /** The largest number below {@code tooMany} that fits, 0 if none does. */

@@ -8,6 +8,7 @@ import dev.tandem.runtime.RuntimeFailure;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
 
@@ -20,7 +21,10 @@ final class EngineLoop {
 
   private static final long STEP_NANOS = 200_000_000; // with decoding requests; see Scheduler
 
-  private final Engine engine;
+  private static final int LOST = Sampler.PENDING - 1; // its draw went with the device
+
+  private volatile Engine engine; // another one if the device is lost; the thread's to change
+  private final Fallback fallback;
   private final Scheduler<Run> scheduler;
   private final AbortFlag abort = new AbortFlag();
   private final AbortFlag never = new AbortFlag(); // what takes so short is not worth stopping
@@ -32,6 +36,8 @@ final class EngineLoop {
   private boolean closed; // guarded by this
   private Optional<Throwable> defect = Optional.empty(); // that ended the thread; guarded by this
   private boolean lastWasAborted;
+  private Optional<RuntimeFailure> pickLoss = Optional.empty();
+  private volatile Optional<String> deviceLoss;
   private volatile boolean someCancelled;
   private volatile boolean called; // somebody left an order, or changed what can run
   private volatile boolean closing;
@@ -42,8 +48,14 @@ final class EngineLoop {
   private volatile int lastStep;
   private volatile int blocksUsed;
 
-  EngineLoop(Engine engine) {
+  /**
+   * @param fallback for a device that is lost
+   * @param deviceLoss why the engine is not on the device that was asked for, if it is not
+   */
+  EngineLoop(Engine engine, Fallback fallback, Optional<String> deviceLoss) {
     this.engine = engine;
+    this.fallback = fallback;
+    this.deviceLoss = deviceLoss;
     int stepTokens = engine.step().capacity().tokens();
     int running = engine.step().capacity().outputs();
     Scheduler.Limits limits =
@@ -69,6 +81,54 @@ final class EngineLoop {
         run.fail(new IllegalStateException("the generation could not begin: " + e, e));
       }
     });
+  }
+
+  /** What runs the steps now. */
+  Engine engine() {
+    return engine;
+  }
+
+  /** Why it is another one than at the beginning, if it is. */
+  Optional<String> deviceLoss() {
+    return deviceLoss;
+  }
+
+  /** Waits until all weights are loaded, wherever that comes to be. */
+  void awaitLoaded() {
+    for (; ; ) {
+      Engine current = engine;
+      try {
+        current.awaitLoaded();
+        return;
+      } catch (RuntimeException e) {
+        if (e instanceof RuntimeFailure failure && fallback.isFor(failure)) {
+          leave(current, failure);
+        } else if (current == engine) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  /** Waits until the thread has left an engine whose device is lost. */
+  private void leave(Engine lost, RuntimeFailure failure) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    order(() -> {
+      try {
+        if (engine == lost && !closing) {
+          lost(failure);
+        }
+        done.complete(null);
+      } catch (RuntimeException e) {
+        done.completeExceptionally(e);
+        throw e;
+      }
+    });
+    try {
+      done.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException cause ? cause : e;
+    }
   }
 
   /** Ends a generation as soon as possible; its channel says when. */
@@ -140,7 +200,7 @@ final class EngineLoop {
     if (closed) {
       String name = engine.model().name();
       throw defect
-          .map(cause -> new IllegalStateException(name + " has stopped: " + cause, cause))
+          .map(cause -> stopped(name + " has stopped: " + cause, cause))
           .orElseGet(() -> new IllegalStateException(name + " is closed"));
     }
     if (thread.isEmpty()) {
@@ -148,6 +208,13 @@ final class EngineLoop {
     }
     orders.add(order);
     call();
+  }
+
+  /** What to tell of a defect: nothing else than what the device or the machine said, if it did. */
+  private static RuntimeException stopped(String message, Throwable defect) {
+    return defect instanceof RuntimeFailure || defect instanceof EngineException
+        ? (RuntimeException) defect
+        : new IllegalStateException(message, defect);
   }
 
   /** Waits for the end, whatever interrupts: memory that the thread works in is given back next. */
@@ -227,7 +294,7 @@ final class EngineLoop {
     }
     for (Run run : scheduler.requests()) {
       if (defect.isPresent()) {
-        run.fail(new IllegalStateException("the engine has stopped", defect.get()));
+        run.fail(stopped("the engine has stopped", defect.get()));
       } else {
         run.end(Generation.Reason.CANCELLED);
       }
@@ -278,6 +345,8 @@ final class EngineLoop {
     } catch (RuntimeFailure e) {
       if (e.status() == RuntimeFailure.Status.ABORTED) {
         lastWasAborted = true; // those who did not ask for it are in the next step
+      } else if (Fallback.isLoss(e)) {
+        lost(e);
       } else {
         failed(e);
       }
@@ -291,6 +360,28 @@ final class EngineLoop {
     for (int i = 0; i < scheduler.members(); i++) {
       deliver(i);
     }
+    if (pickLoss.isPresent()) {
+      RuntimeFailure loss = pickLoss.get();
+      pickLoss = Optional.empty();
+      lost(loss);
+    }
+  }
+
+  /**
+   * The device is gone, with all that it held. Goes on elsewhere, where texts are read again, or
+   * throws what ends everything.
+   */
+  private void lost(RuntimeFailure failure) {
+    if (!fallback.isFor(failure)) {
+      throw failure;
+    }
+    Engine before = engine;
+    Engine next = fallback.after(before, failure);
+    deviceLoss = Optional.of(failure.getMessage());
+    engine = next;
+    scheduler.moveTo(next.cache());
+    tellLoad();
+    before.close();
   }
 
   /** Samples the tokens of all outputs; draws from whole rows are made together. */
@@ -316,10 +407,18 @@ final class EngineLoop {
     try {
       engine.pick(never);
     } catch (RuntimeException e) {
+      if (Fallback.isLoss(e)) {
+        pickLoss = Optional.of((RuntimeFailure) e);
+      }
       for (int i = 0; i < scheduler.members(); i++) {
         Run run = scheduler.member(i);
         if (run.context().pending() == 0 && sampled[i] == Sampler.PENDING) {
-          run.fail(e);
+          if (pickLoss.isPresent()) {
+            run.sampler().drawAgain();
+            sampled[i] = LOST;
+          } else {
+            run.fail(e);
+          }
         }
       }
     }
@@ -392,6 +491,9 @@ final class EngineLoop {
     if (context.pending() > 0) {
       run.readPrompt(count);
       return;
+    }
+    if (sampled[member] == LOST) {
+      return; // its row will be computed again
     }
     try {
       int token = sampled[member];

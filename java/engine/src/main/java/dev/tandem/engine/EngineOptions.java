@@ -17,6 +17,7 @@ import java.util.OptionalInt;
  * @param stepOutputs rows of logits that one step can compute
  * @param fastF16 keep F16 matrices as BF16: prompts are read about twice as fast where the
  *     processor multiplies bf16, with BF16's accuracy; for tiles only
+ * @param onDeviceLoss what becomes of generations if the device is lost
  */
 public record EngineOptions(
     DeviceOptions device,
@@ -24,7 +25,8 @@ public record EngineOptions(
     OptionalInt kvTokens,
     int stepTokens,
     int stepOutputs,
-    boolean fastF16) {
+    boolean fastF16,
+    OnDeviceLoss onDeviceLoss) {
 
   public static final int DEFAULT_KV_TOKENS = 8192;
   public static final int DEFAULT_STEP_TOKENS = 512;
@@ -37,6 +39,17 @@ public record EngineOptions(
       throw new IllegalArgumentException(
           "fastF16 with weights " + weights + ": only TILES are converted while loading");
     }
+  }
+
+  /** If the device is lost, generations fail. */
+  public EngineOptions(
+      DeviceOptions device,
+      WeightStore.Mode weights,
+      OptionalInt kvTokens,
+      int stepTokens,
+      int stepOutputs,
+      boolean fastF16) {
+    this(device, weights, kvTokens, stepTokens, stepOutputs, fastF16, OnDeviceLoss.FAIL);
   }
 
   /** The usual, on the CPU of this machine: a thread per core that this process may use. */
@@ -55,20 +68,32 @@ public record EngineOptions(
         false);
   }
 
+  public EngineOptions withDevice(DeviceOptions other) {
+    return new EngineOptions(
+        other, weights, kvTokens, stepTokens, stepOutputs, fastF16, onDeviceLoss);
+  }
+
   public EngineOptions withWeights(WeightStore.Mode mode) {
-    return new EngineOptions(device, mode, kvTokens, stepTokens, stepOutputs, fastF16);
+    return new EngineOptions(
+        device, mode, kvTokens, stepTokens, stepOutputs, fastF16, onDeviceLoss);
   }
 
   public EngineOptions withKvTokens(int tokens) {
+    OptionalInt positions = OptionalInt.of(tokens);
     return new EngineOptions(
-        device, weights, OptionalInt.of(tokens), stepTokens, stepOutputs, fastF16);
+        device, weights, positions, stepTokens, stepOutputs, fastF16, onDeviceLoss);
   }
 
   public EngineOptions withStep(int tokens, int outputs) {
-    return new EngineOptions(device, weights, kvTokens, tokens, outputs, fastF16);
+    return new EngineOptions(device, weights, kvTokens, tokens, outputs, fastF16, onDeviceLoss);
   }
 
   public EngineOptions withFastF16(boolean fast) {
-    return new EngineOptions(device, weights, kvTokens, stepTokens, stepOutputs, fast);
+    return new EngineOptions(
+        device, weights, kvTokens, stepTokens, stepOutputs, fast, onDeviceLoss);
+  }
+
+  public EngineOptions withOnDeviceLoss(OnDeviceLoss what) {
+    return new EngineOptions(device, weights, kvTokens, stepTokens, stepOutputs, fastF16, what);
   }
 }

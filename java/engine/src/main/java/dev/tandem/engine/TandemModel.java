@@ -2,6 +2,7 @@ package dev.tandem.engine;
 
 import dev.tandem.engine.program.WeightStore;
 import dev.tandem.model.Model;
+import dev.tandem.runtime.RuntimeFailure;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
 import java.nio.file.Path;
@@ -17,17 +18,18 @@ import org.slf4j.LoggerFactory;
  */
 public final class TandemModel implements AutoCloseable {
 
-  private final Engine engine;
+  private final Model model;
   private final Tokenizer tokenizer;
   private final ChatTemplate chatTemplate;
   private final EngineLoop loop;
   private final AtomicBoolean warned = new AtomicBoolean();
 
-  private TandemModel(Engine engine, Tokenizer tokenizer, ChatTemplate chatTemplate) {
-    this.engine = engine;
+  private TandemModel(
+      Model model, EngineLoop loop, Tokenizer tokenizer, ChatTemplate chatTemplate) {
+    this.model = model;
+    this.loop = loop;
     this.tokenizer = tokenizer;
     this.chatTemplate = chatTemplate;
-    loop = new EngineLoop(engine);
   }
 
   /**
@@ -37,7 +39,7 @@ public final class TandemModel implements AutoCloseable {
    *
    * @throws dev.tandem.model.gguf.ModelFormatException if the file is no such model
    * @throws EngineException if it does not fit into memory
-   * @throws dev.tandem.runtime.RuntimeFailure if the device or the file fails
+   * @throws RuntimeFailure if the device or the file fails
    */
   public static TandemModel open(Path file, EngineOptions options) {
     return load(Model.open(file), options, (loaded, total) -> {});
@@ -63,9 +65,21 @@ public final class TandemModel implements AutoCloseable {
     }
     ChatTemplate chatTemplate =
         ChatTemplate.of(model.file().metadata()).orElseGet(ChatTemplate::plain);
-    Engine engine = Engine.load(model, options, progress);
+    Fallback fallback = new Fallback(model, options);
+    Optional<String> loss = Optional.empty();
+    Engine engine;
     try {
-      return new TandemModel(engine, tokenizer, chatTemplate);
+      engine = Engine.load(model, options, progress);
+    } catch (RuntimeFailure e) {
+      if (!fallback.isFor(e)) {
+        throw e;
+      }
+      loss = Optional.of(e.getMessage());
+      engine = fallback.instead(e, progress);
+    }
+    try {
+      EngineLoop loop = new EngineLoop(engine, fallback, loss);
+      return new TandemModel(engine.model(), loop, tokenizer, chatTemplate);
     } catch (RuntimeException | Error e) {
       engine.close();
       throw e;
@@ -75,14 +89,14 @@ public final class TandemModel implements AutoCloseable {
   /**
    * Waits until the whole model is loaded.
    *
-   * @throws dev.tandem.runtime.RuntimeFailure if the file cannot be read, or has become shorter
+   * @throws RuntimeFailure if the file cannot be read, or has become shorter
    */
   public void awaitLoaded() {
-    engine.awaitLoaded();
+    loop.awaitLoaded();
   }
 
   public Model model() {
-    return engine.model();
+    return model;
   }
 
   public Tokenizer tokenizer() {
@@ -97,9 +111,17 @@ public final class TandemModel implements AutoCloseable {
     return chatTemplate;
   }
 
-  /** The engine, to ask what it is made of; its steps belong to the sessions. */
+  /**
+   * The engine, to ask what it is made of; its steps belong to the sessions. Another one if the
+   * device was lost meanwhile: see {@link OnDeviceLoss}.
+   */
   public Engine engine() {
-    return engine;
+    return loop.engine();
+  }
+
+  /** Why the model is no longer on the device that it was opened for, if it is not. */
+  public Optional<String> deviceLoss() {
+    return loop.deviceLoss();
   }
 
   /** Tells the log, once, that conversations are nothing that this model was trained for. */
@@ -110,6 +132,12 @@ public final class TandemModel implements AutoCloseable {
               "{} has no chat template: messages are joined by line feeds, without roles",
               model().name());
     }
+  }
+
+  /** Tells the log that a model leaves its device. */
+  static void warnOfLoss(Model model, RuntimeFailure loss) {
+    LoggerFactory.getLogger(TandemModel.class)
+        .warn("{}: {}: goes on with the CPU", model.name(), loss.getMessage());
   }
 
   /** A new session with nothing in its context. */
@@ -135,7 +163,7 @@ public final class TandemModel implements AutoCloseable {
    * @param text token ids, BOS included where the model wants it; at least one
    * @param priority of those who wait for room, the highest goes first; others have 0
    * @throws EngineException if the text does not fit into the context
-   * @throws dev.tandem.runtime.RuntimeFailure if the device fails, or the logits are not finite
+   * @throws RuntimeFailure if the device fails, or the logits are not finite
    * @throws IllegalStateException if the model is closed, or its engine has stopped
    */
   public Generation generate(
@@ -157,8 +185,8 @@ public final class TandemModel implements AutoCloseable {
   @Override
   public void close() {
     loop.close();
-    synchronized (engine) {
-      engine.close();
+    synchronized (this) {
+      loop.engine().close();
     }
   }
 }

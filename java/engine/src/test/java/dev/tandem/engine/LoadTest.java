@@ -13,6 +13,7 @@ import dev.tandem.runtime.DeviceOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -103,7 +104,11 @@ class LoadTest {
 
   /** Runs that are given to a loop by hand, one at a time, and what is seen at their ends. */
   private final class Line implements AutoCloseable {
-    final EngineLoop loop = new EngineLoop(model.engine()); // the model's own has no thread yet
+    final EngineLoop loop =
+        new EngineLoop(
+            model.engine(),
+            new Fallback(model.model(), EngineOptions.of(DeviceOptions.cpu(1))),
+            Optional.empty()); // the model's own has no thread yet
     final CountDownLatch first = new CountDownLatch(1);
     final CountDownLatch go = new CountDownLatch(1);
     final List<Integer> ends = new CopyOnWriteArrayList<>();

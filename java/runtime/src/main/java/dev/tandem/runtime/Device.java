@@ -12,11 +12,16 @@ public final class Device implements AutoCloseable {
 
   private final String name;
   private final long handle;
+  private final int threads;
+  private final String instructionSet;
   private boolean closed;
 
   private Device(String name, long handle) {
     this.name = name;
     this.handle = handle;
+    // What reports ask for, also of one that has been closed.
+    threads = (int) property(Native.TD_PROPERTY_THREADS);
+    instructionSet = nameOf((int) property(Native.TD_PROPERTY_ISA));
   }
 
   /**
@@ -42,17 +47,31 @@ public final class Device implements AutoCloseable {
 
   /** Threads that compute. */
   public int threads() {
-    return (int) property(Native.TD_PROPERTY_THREADS);
+    return threads;
   }
 
   /** The instruction set of the kernels: {@code avx512}. */
   public String instructionSet() {
-    return switch ((int) property(Native.TD_PROPERTY_ISA)) {
+    return instructionSet;
+  }
+
+  private static String nameOf(int instructionSet) {
+    return switch (instructionSet) {
       case Native.TD_ISA_AMX -> "amx";
       case Native.TD_ISA_AVX512 -> "avx512";
       case Native.TD_ISA_AVX2 -> "avx2";
       default -> "scalar";
     };
+  }
+
+  /** Whether buffers lie in memory of its own, apart from the host's. */
+  public boolean hasOwnMemory() {
+    return property(Native.TD_PROPERTY_MEMORY_KIND) != Native.TD_MEMORY_HOST;
+  }
+
+  /** Whether buffers take memory of the host: those of an emulated device do. */
+  public boolean takesHostMemory() {
+    return property(Native.TD_PROPERTY_MEMORY_KIND) != Native.TD_MEMORY_OWN;
   }
 
   /** Bytes that buffers and programs take now. */

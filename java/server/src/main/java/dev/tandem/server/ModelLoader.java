@@ -1,5 +1,6 @@
 package dev.tandem.server;
 
+import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.machine.HostResources;
@@ -39,9 +40,8 @@ public final class ModelLoader implements BackendLoader {
   @Override
   public Backend load(StartListener listener) {
     Model model = Model.open(file);
-    HostResources machine = HostResources.ofThisMachine();
-    EngineOptions engine = engine(machine);
-    MemoryPlan plan = MemoryPlan.of(model, options, engine, machine.availableMemory());
+    EngineOptions engine = engine();
+    MemoryPlan plan = MemoryPlan.of(model, options, engine, Engine.availableMemory(engine));
     listener.planned(plan);
     TandemModel loaded =
         TandemModel.load(model, engine.withKvTokens(plan.poolTokens()), listener::progress);
@@ -54,17 +54,20 @@ public final class ModelLoader implements BackendLoader {
     }
   }
 
-  private EngineOptions engine(HostResources machine) {
+  private EngineOptions engine() {
+    HostResources machine = HostResources.ofThisMachine();
     int threads = options.model().threads().orElseGet(machine::computeThreads);
     return new EngineOptions(
         DeviceOptions.cpu(threads)
             .withName(options.model().device())
+            .withMemoryLimit(options.model().gpuMemory().orElse(0L))
             .withInstructionSet(instructionSet),
         options.model().noRepack() ? WeightStore.Mode.MAPPED : WeightStore.Mode.TILES,
         OptionalInt.empty(),
         options.model().batchTokens(),
         options.model().parallel(),
-        options.model().fastF16());
+        options.model().fastF16(),
+        options.model().onDeviceLoss());
   }
 
   private ModelCard card(TandemModel loaded, int contextTokens) {

@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.SplittableRandom;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -39,6 +40,7 @@ public final class KernelRig implements AutoCloseable {
   private static final double RUN_SECONDS = 8e-3;
   private static final double CALL_SECONDS = 1e-6; // what a call takes that has nothing to do
   private static final int MOST_CALLS = 1000;
+  private static final double MOST_GROWTH = 50; // of calls from one trial to the next
   private static final int CHUNK_BYTES = 1 << 20;
 
   private final Device device;
@@ -47,6 +49,7 @@ public final class KernelRig implements AutoCloseable {
   private final boolean cached;
   private final AbortFlag flag = new AbortFlag();
   private final List<Runnable> owned = new ArrayList<>(List.of(flag::close));
+  private final List<Runnable> ofLast = new ArrayList<>(); // taken for the kernel prepared last
   private final Map<Matrices, WeightArena> arenas = new HashMap<>();
   private final Map<Pool, CachePool> pools = new HashMap<>();
   private final Map<Kernel, DeviceBuffer> encoded = new HashMap<>();
@@ -76,9 +79,9 @@ public final class KernelRig implements AutoCloseable {
     this.cached = modelBytes < BEYOND_CACHES;
     long most = kernels.stream().mapToLong(KernelRig::mostFloats).max().orElse(1);
     try {
-      left = own(device.allocate(Float.BYTES * most));
-      right = own(device.allocate(Float.BYTES * most));
-      out = own(device.allocate(Float.BYTES * most));
+      left = shared(device.allocate(Float.BYTES * most));
+      right = shared(device.allocate(Float.BYTES * most));
+      out = shared(device.allocate(Float.BYTES * most));
       RandomBlocks floats = new RandomBlocks(TensorType.F32, 1, new RandomBits(1));
       fill(left, floats);
       fill(right, floats);
@@ -144,25 +147,62 @@ public final class KernelRig implements AutoCloseable {
 
   /** Makes a kernel ready. */
   public Prepared prepare(Kernel kernel) {
+    OptionalDouble memory = limits.memory();
+    OptionalDouble arithmetic = limits.arithmetic(kernel.arithmetic());
+    if (memory.isEmpty() || arithmetic.isEmpty()) {
+      return prepareByTrial(kernel);
+    }
     double guess =
         CALL_SECONDS
-            + kernel.bytes() / limits.memory()
-            + kernel.operations() / limits.arithmetic(kernel.arithmetic());
+            + kernel.bytes() / memory.getAsDouble()
+            + kernel.operations() / arithmetic.getAsDouble();
     int calls = (int) Math.clamp(RUN_SECONDS / guess, 1, MOST_CALLS);
+    return kept(prepare(kernel, calls, calls));
+  }
+
+  /**
+   * Where nobody can guess how long it takes: with ever more calls, until a run takes so long that
+   * what it costs to begin and to end one is little beside it.
+   */
+  private Prepared prepareByTrial(Kernel kernel) {
+    int calls = 1;
+    for (; ; ) {
+      Prepared prepared = prepare(kernel, calls, MOST_CALLS);
+      prepared.seconds(); // brings to the device what the first run does
+      double seconds = prepared.seconds() * calls;
+      if (seconds >= RUN_SECONDS / 2 || calls == MOST_CALLS) {
+        return kept(prepared);
+      }
+      double wanted = calls * Math.min(RUN_SECONDS / seconds, MOST_GROWTH);
+      calls = (int) Math.clamp(wanted, calls + 1, MOST_CALLS);
+      close(ofLast);
+    }
+  }
+
+  private Prepared kept(Prepared last) {
+    owned.addAll(ofLast);
+    ofLast.clear();
+    return last;
+  }
+
+  /**
+   * @param mostCalls that this kernel may come to be prepared with
+   */
+  private Prepared prepare(Kernel kernel, int calls, int mostCalls) {
     try (ProgramWriter program = device.newProgram()) {
       program.extent(ints(program, kernel.rows()));
-      IntConsumer call = emitter(program, kernel, calls);
+      IntConsumer call = emitter(program, kernel, calls, mostCalls);
       for (int i = 0; i < calls; i++) {
         call.accept(i);
       }
       Program ready = program.finish();
-      owned.add(ready::close);
+      ofLast.add(ready::close);
       return new Prepared(kernel, ready, calls);
     }
   }
 
   /** Appends the call of a number. */
-  private IntConsumer emitter(ProgramWriter program, Kernel kernel, int calls) {
+  private IntConsumer emitter(ProgramWriter program, Kernel kernel, int calls, int mostCalls) {
     int rows = kernel.rows();
     switch (kernel) {
       case Kernel.Embedding k -> {
@@ -221,7 +261,7 @@ public final class KernelRig implements AutoCloseable {
         return i -> program.rope(x, angles, k.headSize(), layout);
       }
       case Kernel.StoreKv k -> {
-        CachePool pool = pool(new Pool(k.kvHeads(), k.headSize(), k.step()), calls);
+        CachePool pool = pool(new Pool(k.kvHeads(), k.headSize(), k.step()), mostCalls);
         Tensor keys = f32(program, left, rows, k.kvHeads() * k.headSize());
         Tensor values = f32(program, right, rows, k.kvHeads() * k.headSize());
         CachedTokens tokens = tokens(program, k.step(), pool);
@@ -230,7 +270,7 @@ public final class KernelRig implements AutoCloseable {
                 keys, values, tokens, i % pool.layers() * pool.layerBytes(), k.headSize());
       }
       case Kernel.Attention k -> {
-        CachePool pool = pool(new Pool(k.kvHeads(), k.headSize(), k.step()), calls);
+        CachePool pool = pool(new Pool(k.kvHeads(), k.headSize(), k.step()), mostCalls);
         Tensor query = f32(program, left, rows, k.heads() * k.headSize());
         Tensor to = f32(program, out, rows, k.heads() * k.headSize());
         CachedTokens tokens = tokens(program, k.step(), pool);
@@ -265,7 +305,8 @@ public final class KernelRig implements AutoCloseable {
       }
       case Kernel.Select k -> {
         Tensor logits = f32(program, left, rows, k.vocabulary());
-        DeviceBuffer results = own(device.allocate(2L * Float.BYTES * rows * (1 + candidates())));
+        DeviceBuffer results =
+            own(device.allocateShared(2L * Float.BYTES * rows * (1 + candidates())));
         long ids = (long) Float.BYTES * rows * candidates();
         Tensor best = program.tensor(results, 0, ElementType.I32, Layout.PLAIN, rows, candidates());
         Tensor values =
@@ -306,10 +347,13 @@ public final class KernelRig implements AutoCloseable {
     return program.tensor(buffer, 0, ElementType.F32, Layout.PLAIN, rows, columns);
   }
 
+  /** Where a model's step has them: what varies is shared by host and device. */
   private Tensor ints(ProgramWriter program, int... values) {
     ByteBuffer bytes = direct(Integer.BYTES * values.length);
     bytes.asIntBuffer().put(values);
-    return program.tensor(written(bytes), 0, ElementType.I32, Layout.PLAIN, values.length, 1);
+    DeviceBuffer buffer = own(device.allocateShared(bytes.capacity()));
+    buffer.write(0, bytes);
+    return program.tensor(buffer, 0, ElementType.I32, Layout.PLAIN, values.length, 1);
   }
 
   private Tensor doubles(ProgramWriter program, double[] row) {
@@ -326,7 +370,7 @@ public final class KernelRig implements AutoCloseable {
 
   private Tensor encodedTensor(ProgramWriter program, Kernel.Encode kernel) {
     long bytes = kernel.to().bytes(Layout.PLAIN, kernel.rows(), kernel.width());
-    DeviceBuffer buffer = encoded.computeIfAbsent(kernel, k -> own(device.allocate(bytes)));
+    DeviceBuffer buffer = encoded.computeIfAbsent(kernel, k -> shared(device.allocate(bytes)));
     return program.tensor(buffer, 0, kernel.to(), Layout.PLAIN, kernel.rows(), kernel.width());
   }
 
@@ -350,7 +394,7 @@ public final class KernelRig implements AutoCloseable {
           Kernel.Attention one =
               new Kernel.Attention(k.kvHeads(), k.kvHeads(), k.headSize(), 1, k.step());
           int layers = Math.clamp(Math.ceilDiv(rotation, one.poolBytes()), 1, calls);
-          DeviceBuffer buffer = own(device.allocate(layers * one.poolBytes()));
+          DeviceBuffer buffer = shared(device.allocate(layers * one.poolBytes()));
           fill(buffer, new RandomBlocks(TensorType.F16, 1, new RandomBits(1)));
           return new CachePool(buffer, one.blocks(), one.poolBytes() / one.blocks(), layers);
         });
@@ -389,14 +433,26 @@ public final class KernelRig implements AutoCloseable {
     }
   }
 
+  /** For one prepared kernel alone. */
   private DeviceBuffer own(DeviceBuffer buffer) {
+    ofLast.add(buffer::close);
+    return buffer;
+  }
+
+  /** For all kernels. */
+  private DeviceBuffer shared(DeviceBuffer buffer) {
     owned.add(buffer::close);
     return buffer;
   }
 
+  private static void close(List<Runnable> taken) {
+    taken.reversed().forEach(Runnable::run);
+    taken.clear();
+  }
+
   @Override
   public void close() {
-    owned.reversed().forEach(Runnable::run);
-    owned.clear();
+    close(ofLast);
+    close(owned);
   }
 }

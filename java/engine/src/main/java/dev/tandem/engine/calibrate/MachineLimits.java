@@ -22,9 +22,9 @@ public final class MachineLimits {
   private final Set<Limit> wanted;
   private Limit pages = Limit.READ;
 
-  /** Of all kinds. */
+  /** Of all kinds that bound kernels. */
   public MachineLimits(Device device) {
-    this(device, EnumSet.allOf(Limit.class));
+    this(device, EnumSet.range(Limit.READ, Limit.BF16));
   }
 
   /**
@@ -67,13 +67,17 @@ public final class MachineLimits {
     return pages;
   }
 
-  /** Bytes per second that can be read on the pages that the weights lie on. */
-  public double memory() {
-    return of(pages).orElseThrow();
+  /** Bytes per second that can be read on the pages that the weights lie on, if that is known. */
+  public OptionalDouble memory() {
+    return of(pages);
   }
 
-  /** The limit of arithmetic: fp32's where the instruction set has no instructions for the kind. */
-  public double arithmetic(Limit limit) {
-    return of(limit).orElseGet(() -> of(Limit.F32).orElseThrow());
+  /**
+   * The limit of arithmetic: fp32's where the instruction set has no instructions for the kind;
+   * empty on GPUs, whose arithmetic is not measured.
+   */
+  public OptionalDouble arithmetic(Limit limit) {
+    OptionalDouble own = of(limit);
+    return own.isPresent() ? own : of(Limit.F32);
   }
 }

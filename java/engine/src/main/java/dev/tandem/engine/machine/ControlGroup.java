@@ -41,6 +41,18 @@ final class ControlGroup {
     return limits.stream().mapToDouble(Double::doubleValue).min();
   }
 
+  /** The smallest limit of all groups around this process. */
+  OptionalLong memory() {
+    List<Long> limits = new ArrayList<>();
+    for (String folder : folders("", "")) {
+      files.number(folder + "/memory.max").ifPresent(limits::add);
+    }
+    for (String folder : folders("memory", "memory")) {
+      files.number(folder + "/memory.limit_in_bytes").ifPresent(limits::add);
+    }
+    return limits.stream().mapToLong(Long::longValue).min();
+  }
+
   /** Bytes up to the nearest limit; pages of files that the kernel can drop do not count. */
   OptionalLong memoryLeft() {
     List<Long> left = new ArrayList<>();

@@ -61,10 +61,26 @@ public final class HostResources {
     return cores.size();
   }
 
+  /** What the processor is called, or empty if the system does not tell. */
+  public Optional<String> processor() {
+    return files
+        .lines("proc/cpuinfo")
+        .filter(line -> line.startsWith("model name"))
+        .map(line -> line.substring(line.indexOf(':') + 1).strip())
+        .findFirst();
+  }
+
+  /** Bytes that this process could have if nobody else had any, or empty if nobody tells. */
+  public OptionalLong totalMemory() {
+    return least(files.field("proc/meminfo", "MemTotal:", 1024), group.memory());
+  }
+
   /** Bytes that can still be allocated, or empty if the system does not tell. */
   public OptionalLong availableMemory() {
-    OptionalLong machine = files.field("proc/meminfo", "MemAvailable:", 1024);
-    OptionalLong ofGroup = group.memoryLeft();
+    return least(files.field("proc/meminfo", "MemAvailable:", 1024), group.memoryLeft());
+  }
+
+  private static OptionalLong least(OptionalLong machine, OptionalLong ofGroup) {
     if (machine.isEmpty() || ofGroup.isEmpty()) {
       return machine.isEmpty() ? ofGroup : machine;
     }

@@ -33,6 +33,8 @@ public final class Sampler {
   private final Shortlist shortlist;
 
   private int pick; // the draw that is pending
+  private double uniform; // the number of the last draw
+  private boolean again; // it is the next draw's too
   private int chosenId;
   private float chosenLogit;
 
@@ -93,10 +95,11 @@ public final class Sampler {
   public int sample(StepBlock step, int output) {
     int place = 0;
     if (options.temperature() > 0) {
-      double uniform = random.next();
+      uniform = again ? uniform : random.next();
+      again = false;
       place = shortlist.draw(step, output, uniform);
       if (place == Shortlist.TOO_SHORT) {
-        askForPick(step, output, uniform);
+        askForPick(step, output);
         return PENDING;
       }
     }
@@ -105,7 +108,12 @@ public final class Sampler {
     return chosenId;
   }
 
-  private void askForPick(StepBlock step, int output, double uniform) {
+  /** What was drawn last is lost: the next {@link #sample} makes the same draw. */
+  public void drawAgain() {
+    again = true;
+  }
+
+  private void askForPick(StepBlock step, int output) {
     pick = step.addPick(output);
     step.setPick(pick, PickSetting.TOP_K, options.topK());
     step.setPick(pick, PickSetting.TYPICAL, options.typical());

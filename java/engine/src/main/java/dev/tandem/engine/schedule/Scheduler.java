@@ -35,9 +35,9 @@ public final class Scheduler<R extends Request> {
    */
   public record Limits(int stepTokens, int running, int contextTokens, long stepNanos) {}
 
-  private final KvCache cache;
+  private KvCache cache;
   private final Limits limits;
-  private final StepTimes times = new StepTimes();
+  private StepTimes times = new StepTimes();
   private final List<R> waiting = new ArrayList<>(); // highest priority first, then longest
   private final List<R> running = new ArrayList<>(); // longest first
   private final Set<Context> resting = new LinkedHashSet<>(); // with a cache; longest first
@@ -128,6 +128,23 @@ public final class Scheduler<R extends Request> {
     }
     suspects.addAll(members);
     return false;
+  }
+
+  /**
+   * What was in the cache is lost, and steps run elsewhere, with another cache: all texts are read
+   * again.
+   *
+   * @param other of as many blocks, all free
+   */
+  public void moveTo(KvCache other) {
+    running.forEach(request -> resting.add(request.context()));
+    for (Context context : resting) {
+      cache.release(context.sequence());
+      context.publish();
+    }
+    resting.clear();
+    cache = other;
+    times = new StepTimes();
   }
 
   /** How many requests run: they have the room that they may come to need. */

@@ -119,6 +119,29 @@ class StepKernelsTest {
     }
   }
 
+  /**
+   * Without limits to guess by, a kernel is called ever more often, and gives back what it took.
+   */
+  @Test
+  void everyKernelCanBeTimedWhereNoLimitIsKnown() {
+    OperatorGraph graph = graph(TensorType.Q8_0);
+    try (Device device = Device.open(DeviceOptions.cpu(2))) {
+      MachineLimits none = new MachineLimits(device);
+      List<Kernel> kernels =
+          StepKernels.of(device, graph, STEPS.getFirst()).stream()
+              .map(StepKernels.Use::kernel)
+              .toList();
+      long used = device.memoryUsed();
+      try (KernelRig rig = new KernelRig(device, none, kernels, 1 << 20)) {
+        for (Kernel kernel : kernels) {
+          double seconds = rig.prepare(kernel).seconds();
+          assertTrue(seconds > 1e-9 && seconds < 10, () -> kernel + ": " + seconds);
+        }
+      }
+      assertEquals(used, device.memoryUsed(), "all memory is given back");
+    }
+  }
+
   @Test
   void stepsThatCannotBeAreRefused() {
     assertThrows(IllegalArgumentException.class, () -> StepShape.decode(0, 0));

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -50,6 +51,31 @@ class HostResourcesTest {
     assertEquals(8, host.physicalCores());
     assertEquals(8, host.computeThreads());
     assertEquals(OptionalLong.of(48 * GIB), host.availableMemory());
+    assertEquals(OptionalLong.of(64 * GIB), host.totalMemory());
+  }
+
+  @Test
+  void processorsName() {
+    assertEquals(Optional.empty(), host.processor());
+    write("proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU: the 2nd\nmodel name\t: x\n");
+    assertEquals(Optional.of("Some CPU: the 2nd"), host.processor());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "0::/a/b; sys/fs/cgroup/a/memory.max", // version 2
+        "9:memory:/a/b; sys/fs/cgroup/memory/a/memory.limit_in_bytes"
+      })
+  void totalMemoryIsThatOfTheTightestGroup(String line, String file) {
+    write("proc/self/cgroup", line + "\n");
+    write(file, 20 * GIB + "\n");
+    assertEquals(OptionalLong.of(20 * GIB), host.totalMemory());
+    write(file, 100 * GIB + "\n");
+    assertEquals(OptionalLong.of(64 * GIB), host.totalMemory());
+    write(file, "max\n");
+    assertEquals(OptionalLong.of(64 * GIB), host.totalMemory());
   }
 
   @ParameterizedTest

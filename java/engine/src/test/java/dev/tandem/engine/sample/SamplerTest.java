@@ -240,4 +240,30 @@ class SamplerTest {
       }
     }
   }
+
+  /** What a device takes with it is drawn again, and what follows is as it would have been. */
+  @Test
+  void aDrawThatIsLostIsMadeAgain() {
+    SamplingOptions options = SamplingOptions.plain(5).withTemperature(3);
+    int vocabulary = 4000;
+    int lost = 0;
+    try (LogitRows rows = new LogitRows(2, vocabulary)) {
+      rows.set(0, logits(1, vocabulary));
+      rows.run();
+      Sampler undisturbed = new Sampler(options, vocabulary);
+      Sampler disturbed = new Sampler(options, vocabulary);
+      for (int draw = 0; draw < 100; draw++) {
+        int expected = sample(rows, undisturbed);
+        if (draw % 3 != 0) {
+          if (disturbed.sample(rows.step(), 0) == Sampler.PENDING) {
+            lost++;
+          }
+          disturbed.drawAgain();
+          rows.pick(); // of what nobody takes
+        }
+        assertEquals(expected, sample(rows, disturbed), "draw " + draw);
+      }
+    }
+    assertTrue(lost > 20, lost + " draws were pending");
+  }
 }

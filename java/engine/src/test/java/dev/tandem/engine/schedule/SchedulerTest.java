@@ -44,7 +44,7 @@ class SchedulerTest {
 
   /** A cache, a scheduler, and steps that take no time. */
   private static final class Simulation {
-    final KvCache cache;
+    KvCache cache;
     final int most;
     final Scheduler<Text> scheduler;
     final List<Text> open = new ArrayList<>();
@@ -118,6 +118,14 @@ class SchedulerTest {
           end(text);
         }
       }
+    }
+
+    /** What was in the cache is lost. */
+    void move() {
+      KvCache before = cache;
+      cache = new KvCache(before.blocks());
+      scheduler.moveTo(cache);
+      assertEquals(before.blocks(), before.freeBlocks(), "all is given back");
     }
 
     void finish() {
@@ -381,5 +389,56 @@ class SchedulerTest {
 
   private String step(long nanos) {
     return simulation.step(nanos);
+  }
+
+  /** Those who run, who wait and who rest: all are read again, and none loses its place. */
+  @Test
+  void whatIsLostIsReadAgain() {
+    Simulation simulation = new Simulation(8, 24, 2);
+    Context resting = new Context();
+    simulation.submit("rests", resting, 20, 2);
+    simulation.finish();
+    simulation.submit("a", 30, 5);
+    simulation.submit("b", 10, 5);
+    simulation.submit("c", 10, 5);
+    simulation.step(MILLI);
+    simulation.step(MILLI);
+    simulation.step(MILLI);
+    assertEquals(2, simulation.scheduler.running());
+    assertTrue(resting.cached() > 0);
+    simulation.move();
+    assertEquals(0, resting.cached());
+    assertEquals(2, simulation.scheduler.running());
+    assertEquals(1, simulation.scheduler.waiting());
+    assertEquals("a:24", simulation.step(MILLI));
+    simulation.finish();
+    assertEquals(List.of("rests", "a", "b", "c"), simulation.ended);
+    simulation.submit("again", resting, 1, 2);
+    simulation.finish();
+    simulation.scheduler.forget(resting);
+  }
+
+  /** Whatever is lost at whatever time: everybody ends, and the cache is whole again. */
+  @Test
+  void lossesAtRandomTimes() {
+    for (int seed = 0; seed < 200; seed++) {
+      Random random = new Random(seed);
+      Simulation simulation = new Simulation(6 + random.nextInt(10), 24, 1 + random.nextInt(4));
+      List<Context> contexts = new ArrayList<>();
+      for (int i = 0; i < 12; i++) {
+        contexts.add(new Context());
+        simulation.submit("t" + i, contexts.get(i), 1 + random.nextInt(40), random.nextInt(30));
+        for (int step = random.nextInt(6); step > 0; step--) {
+          simulation.step(MILLI);
+        }
+        if (random.nextInt(3) == 0) {
+          simulation.move();
+        }
+      }
+      simulation.finish();
+      assertEquals(12, simulation.ended.size(), "seed " + seed);
+      contexts.forEach(simulation.scheduler::forget);
+      assertEquals(simulation.cache.blocks(), simulation.cache.freeBlocks(), "seed " + seed);
+    }
   }
 }

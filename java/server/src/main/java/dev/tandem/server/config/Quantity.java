@@ -6,7 +6,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Sizes and times as people write them. */
-final class Quantity {
+public final class Quantity {
 
   private static final Pattern NUMBER_AND_UNIT =
       Pattern.compile("(\\d{1,18})(\\.\\d{1,3})? ?([a-zA-Z]*)");
@@ -24,7 +24,7 @@ final class Quantity {
    *
    * @throws IllegalArgumentException if it is no size
    */
-  static long parseSize(String text) {
+  public static long parseSize(String text) {
     return parse(text, BYTES);
   }
 

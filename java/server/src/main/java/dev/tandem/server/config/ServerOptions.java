@@ -1,5 +1,6 @@
 package dev.tandem.server.config;
 
+import dev.tandem.engine.OnDeviceLoss;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -8,6 +9,8 @@ import java.util.Optional;
 /** How a server runs. */
 public record ServerOptions(
     Model model, Network network, Limits limits, Security security, Http http, Log log) {
+
+  private static final String CPU = "cpu";
 
   /**
    * What is computed.
@@ -20,6 +23,8 @@ public record ServerOptions(
    *     reason
    * @param batchTokens tokens that one step takes
    * @param device where: {@code cpu}
+   * @param gpuMemory bytes that it may take of a GPU; empty = what is free
+   * @param onDeviceLoss what to do when a GPU fails for good
    * @param threads that compute; empty = a thread per physical core
    * @param noRepack whether weights stay in the mapped file
    * @param fastF16 whether F16 weights become BF16
@@ -32,6 +37,8 @@ public record ServerOptions(
       Optional<Long> kvMemory,
       int batchTokens,
       String device,
+      Optional<Long> gpuMemory,
+      OnDeviceLoss onDeviceLoss,
       Optional<Integer> threads,
       boolean noRepack,
       boolean fastF16) {}
@@ -116,6 +123,11 @@ public record ServerOptions(
       throw new ConfigurationException(
           "--fast-f16 converts weights while they are loaded: leave out --no-repack");
     }
+    if (configuration.get(Settings.GPU_MEMORY).isPresent()
+        && configuration.get(Settings.DEVICE).equals(CPU)) {
+      throw new ConfigurationException(
+          "--gpu-memory is for GPUs, and --device is cpu: name one (cuda:0), or leave it out");
+    }
     if (configuration.get(Settings.TLS_CERT).isPresent()
         != configuration.get(Settings.TLS_KEY).isPresent()) {
       throw new ConfigurationException(
@@ -135,6 +147,8 @@ public record ServerOptions(
             configuration.get(Settings.KV_MEMORY),
             batch,
             configuration.get(Settings.DEVICE),
+            configuration.get(Settings.GPU_MEMORY),
+            configuration.get(Settings.ON_DEVICE_LOSS),
             configuration.get(Settings.THREADS),
             configuration.get(Settings.NO_REPACK),
             configuration.get(Settings.FAST_F16)),

@@ -7,6 +7,7 @@ import static dev.tandem.server.config.Setting.Group.MODEL;
 import static dev.tandem.server.config.Setting.Group.NETWORK;
 import static dev.tandem.server.config.Setting.Group.SECURITY;
 
+import dev.tandem.engine.OnDeviceLoss;
 import dev.tandem.engine.program.StepCapacity;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -81,6 +82,24 @@ public final class Settings {
           "Where it runs: cpu, cuda:0 (an NVIDIA GPU), or a GPU that the host plays, to try and not"
               + " to be fast: emulated:0/cuda by the kernels for GPUs, emulated:0/host by the"
               + " CPU's.");
+
+  static final Setting<Optional<Long>> GPU_MEMORY =
+      Setting.open(
+          "gpu-memory",
+          MODEL,
+          Type.size(1 << 20),
+          "what is free",
+          "Most memory of the GPU to take. More than is free is an error.");
+
+  static final Setting<OnDeviceLoss> ON_DEVICE_LOSS =
+      Setting.of(
+          "on-device-loss",
+          MODEL,
+          Type.choice("WHAT", OnDeviceLoss.class),
+          OnDeviceLoss.FAIL,
+          "What to do when a GPU fails for good: fail ends all requests, and the server is not"
+              + " ready any more; cpu loads the model again, on the CPU, and texts go on where they"
+              + " stopped.");
 
   static final Setting<Optional<Integer>> THREADS =
       Setting.open(
@@ -302,6 +321,8 @@ public final class Settings {
           KV_MEMORY,
           BATCH_TOKENS,
           DEVICE,
+          GPU_MEMORY,
+          ON_DEVICE_LOSS,
           THREADS,
           NO_REPACK,
           FAST_F16,

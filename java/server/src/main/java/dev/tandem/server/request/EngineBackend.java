@@ -6,6 +6,7 @@ import dev.tandem.engine.GenerationListener;
 import dev.tandem.engine.GenerationOptions;
 import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.kv.KvCache;
+import dev.tandem.runtime.RuntimeFailure;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
 import java.util.Optional;
@@ -56,7 +57,11 @@ public final class EngineBackend implements Backend {
 
   @Override
   public Optional<String> failure() {
-    return model.defect().map(defect -> "the engine has stopped: " + defect);
+    return model
+        .defect()
+        .map(defect ->
+            "the engine has stopped: "
+                + (defect instanceof RuntimeFailure ? defect.getMessage() : defect));
   }
 
   @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tandem.engine.OnDeviceLoss;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -272,6 +273,14 @@ class ConfigurationTest {
         refused(null, Map.of(), "tls-cert", "a").contains("--tls-cert and --tls-key belong"));
     assertTrue(
         refused(null, Map.of(), "fast-f16", "true", "no-repack", "true").contains("leave out"));
+    assertTrue(refused(null, Map.of(), "gpu-memory", "6GiB").contains("--device is cpu"));
+    assertTrue(refused(null, Map.of(), "gpu-memory", "6GB", "device", "cuda:0").contains("6GB"));
+    assertTrue(refused(null, Map.of(), "on-device-loss", "panic").contains("one of fail, cpu"));
+    ServerOptions.Model gpu =
+        flags("device", "cuda:0", "gpu-memory", "6GiB", "on-device-loss", "cpu").model();
+    assertEquals(Optional.of(6L << 30), gpu.gpuMemory());
+    assertEquals(OnDeviceLoss.CPU, gpu.onDeviceLoss());
+    assertEquals(OnDeviceLoss.FAIL, flags().model().onDeviceLoss());
     assertTrue(refused(null, Map.of(), "frame-size", "2GiB").contains("at most 1GiB"));
   }
 
