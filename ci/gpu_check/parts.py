@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import statistics
 import subprocess
 import tarfile
 import time
@@ -165,6 +166,7 @@ def build(context, outcome):
     cuda.append(f"-DTANDEM_CUDA_ARCHITECTURES={context.gpu['capability'].replace('.', '') if context.gpu else 90}-real")
     context.run("cmake", "-S", context.root, "-B", context.native, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                 "-DTANDEM_EMULATED=OFF", f"-DCMAKE_PREFIX_PATH={libraries}", *cuda,
+                *(f"-DCMAKE_{language}_COMPILER_LAUNCHER={context.root}/ci/gpu_check/compile" for language in ("CXX", "CUDA")),
                 CUDA_HOME=context.cuda or os.environ.get("CUDA_HOME", ""))
     context.run("cmake", "--build", context.native, "--target", *PROGRAM_TESTS, "native_bench")
     if context.no_device:
@@ -329,7 +331,8 @@ def measure_peer(context, peer, file, lengths, outcome, name):
                             "-o", "json")
         found = json.loads(found[found.index("[\n"):found.rindex("]") + 1])
         outcome.data[f"{name} by llama.cpp"] = found
-        return [next((f"{one['avg_ts']:.1f}" for one in found if bool(one["n_prompt"]) == prompt), "-") for prompt in (True, False)]
+        speeds = {bool(one["n_prompt"]): f"{statistics.median(one['samples_ts']):.1f}" for one in found}
+        return [speeds.get(prompt, "-") for prompt in (True, False)]
     except (Failed, OSError, ValueError, KeyError) as e:
         context.log.write(f"llama.cpp: {e}\n")
         return ["failed", "see gpu.log"]
