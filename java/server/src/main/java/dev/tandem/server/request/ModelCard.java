@@ -10,7 +10,7 @@ import dev.tandem.engine.sample.SamplingOptions;
  * @param format of most weights: "Q4_0"
  * @param contextTokens of one request, prompt and answer together
  * @param vocabulary tokens
- * @param placement where it is computed: "cpu, 2 threads, avx512"
+ * @param placement where it is computed: "cpu avx512, 2 threads"
  * @param sampling what a request has that says nothing
  * @param createdSeconds of the file, in seconds since 1970
  */
