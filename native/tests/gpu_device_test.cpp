@@ -180,6 +180,42 @@ TEST_P(GpuDevice, StreamsCopyAndCompute) {
   EXPECT_EQ(-1, back[0]);
 }
 
+// Two streams select at the same time: neither works in the memory of the other.
+TEST_P(GpuDevice, StreamsWorkInMemoryOfTheirOwn) {
+  constexpr int64_t kVocabulary = 20'000, kCandidates = 40;
+  const Device device = openEmulated("checked=1");
+  const Buffer<int32_t> count(device, std::vector<int32_t>{1});
+  const Program program(td_program_create(device));
+  ok(td_program_extent(program, tensorOf(program, count, 1)));
+  struct Selection {
+    Buffer<float> logits, values, sums;
+    Buffer<int32_t> ids;
+  };
+  std::vector<Selection> selections;
+  for (int i = 0; i < 2; ++i) {
+    Selection& s = selections.emplace_back(Buffer<float>(device, kVocabulary), Buffer<float>(device, kCandidates),
+                                           Buffer<float>(device, 1), Buffer<int32_t>(device, kCandidates));
+    for (int64_t id = 0; id < kVocabulary; ++id) {
+      s.logits[id] = static_cast<float>(id * (i == 0 ? 7 : 11) % kVocabulary) / kVocabulary;
+    }
+    if (i > 0) ok(td_program_on(program, ok(td_program_stream(program, TD_STREAM_COMPUTE))));
+    ok(td_op_select(program, tensorOf(program, s.logits, kVocabulary), tensorOf(program, s.ids, kCandidates),
+                    tensorOf(program, s.values, kCandidates), tensorOf(program, s.sums, 1)));
+  }
+  ok(td_program_finish(program));
+  for (int run = 0; run < 5; ++run) {
+    for (const Selection& s : selections) s.ids.fill(-1);
+    ASSERT_EQ(0, td_program_run(program, 0)) << errorMessage();
+    for (const Selection& s : selections) {
+      for (int64_t place = 0; place < kCandidates; ++place) {
+        const float expected = static_cast<float>(kVocabulary - 1 - place) / kVocabulary;
+        ASSERT_EQ(expected, s.values[place]) << place;
+        ASSERT_EQ(expected, s.logits[s.ids[place]]) << place;
+      }
+    }
+  }
+}
+
 // A program of one copy to the device and one addition there.
 class CopyAndAdd {
  public:
