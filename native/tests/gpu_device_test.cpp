@@ -5,6 +5,7 @@
 
 #include "c_interface.h"
 #include "core/tiles.h"
+#include "cuda/kernels/kernels.h"
 #include "temporary_file.h"
 #include "weights.h"
 
@@ -322,6 +323,34 @@ TEST_P(GpuDevice, WhatItsKernelsCannotReadIsRefused) {
                                           tensor(192, TD_F32, TD_PLAIN, 1, 1));
                     }),
                     "log_sums must lie in memory that the host shares"));
+}
+
+TEST_P(GpuDevice, WhatIsOfAnotherDeviceIsNoTensor) {
+  const Device device = openEmulated(), same = openEmulated(), cpu(td_device_open("cpu", "", 1, 0));
+  const Program program(td_program_create(device)), onCpu(td_program_create(cpu));
+  const BufferHandle own(td_buffer_create(device, 64)), ofSame(td_buffer_create(same, 64));
+  const BufferHandle shared(td_buffer_create_shared(same, 64)), ofCpu(td_buffer_create(cpu, 64));
+  const auto tensor = [](int64_t of, int64_t buffer) {
+    return td_program_tensor(of, buffer, 0, TD_F32, TD_PLAIN, 1, 4);
+  };
+  ok(tensor(program, own));
+  ok(tensor(onCpu, ofCpu));
+  EXPECT_TRUE(refused(tensor(program, ofCpu), TD_INVALID_ARGUMENT, "cannot reach a buffer of cpu"));
+  EXPECT_TRUE(refused(tensor(program, ofSame), TD_INVALID_ARGUMENT, "cannot reach a buffer of emulated:0"));
+  EXPECT_TRUE(refused(tensor(program, shared), TD_INVALID_ARGUMENT, "cannot reach a buffer of emulated:0"));
+  EXPECT_TRUE(refused(tensor(onCpu, own), TD_INVALID_ARGUMENT, "cannot reach a buffer of emulated:0"));
+}
+
+// Room for the pieces of a token at the end of such a context: a GPU takes them all at once, and 8 KV heads alone are
+// not enough work for it.
+TEST_P(GpuDevice, TheAttentionOfALongContextIsSpread) {
+  if (name() != std::string("emulated:0/cuda")) GTEST_SKIP() << "the CPU's kernels share in another way";
+  const Device device = openEmulated();
+  constexpr int64_t kContext = 131'072;
+  for (const auto& [heads, kvHeads, headSize] : {std::tuple{32, 8, 128}, {64, 8, 64}, {8, 1, 256}}) {
+    EXPECT_GE(ok(td_work_bytes_of_attention(device, heads, kvHeads, headSize)),
+              4 * attentionWorkFloats(heads, headSize, kContext));
+  }
 }
 
 TEST_P(GpuDevice, CountsLieWhereTheHostReads) {
