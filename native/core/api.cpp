@@ -390,8 +390,10 @@ int64_t td_program_close(int64_t program) {
 
 int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
                           int64_t columns) {
-  return withProgram(
-      program, [&](Program& p) { return p.tensor(bufferOf(buffer)->buffer, offset, type, layout, rows, columns); });
+  return withProgram(program, [&](Program& p) {
+    const auto held = bufferOf(buffer);
+    return p.tensor(*held->device, held->buffer, offset, type, layout, rows, columns);
+  });
 }
 
 int32_t td_program_event(int64_t program) {

@@ -69,9 +69,15 @@ void Program::requireOpen() const {
   if (executable_) fail(TD_INVALID_ARGUMENT, "the program is finished; write a new one");
 }
 
-int32_t Program::tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
-                        int64_t columns) {
+int32_t Program::tensor(const Device& owner, std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type,
+                        int32_t layout, int64_t rows, int64_t columns) {
   requireOpen();
+  // A GPU that follows an address of somebody else's memory is lost, and a CPU ends the process.
+  if (&owner != device_.get()) {
+    fail(TD_INVALID_ARGUMENT,
+         "tensor: a program for %s cannot reach a buffer of %s: make one with the program's device",
+         device_->name().c_str(), owner.name().c_str());
+  }
   checkShape(rows, columns, "tensor");
   if (layout != TD_PLAIN && layout != TD_TILES) fail(TD_INVALID_ARGUMENT, "tensor: layout %d does not exist", layout);
   Tensor tensor;

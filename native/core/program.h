@@ -17,8 +17,9 @@ class Program final : public Object {
  public:
   explicit Program(std::shared_ptr<Device> device) : device_(std::move(device)) {}
 
-  int32_t tensor(std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
-                 int64_t columns);
+  // owner: the device that the buffer is of.
+  int32_t tensor(const Device& owner, std::shared_ptr<Buffer> buffer, int64_t offset, int32_t type, int32_t layout,
+                 int64_t rows, int64_t columns);
   int32_t event();
   int32_t stream(int32_t kind);
   void on(int32_t stream);

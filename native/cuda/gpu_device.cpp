@@ -64,6 +64,10 @@ class SharedMemory final : public Buffer {
   PinnedMemory memory_;
 };
 
+// What a driver takes of the memory later: the code of kernels, which it loads when they are started for the first
+// time, and what they keep outside of registers.
+constexpr int64_t kOfDriver = int64_t{256} << 20;
+
 // What may be taken: as much as is asked for, if the device has that, or else all that it has.
 int64_t limitOf(const Gpu& gpu, int64_t wanted) {
   int64_t free = 0;
@@ -72,7 +76,9 @@ int64_t limitOf(const Gpu& gpu, int64_t wanted) {
     fail(TD_OUT_OF_MEMORY, "%s has %s of memory free, and %s are to be used: choose a lower limit (--gpu-memory)",
          gpu.name().c_str(), bytesText(free).c_str(), bytesText(wanted).c_str());
   }
-  return wanted > 0 ? wanted : free;
+  if (wanted > 0) return wanted;
+  const bool isEmulated = gpu.table().host_view != nullptr;
+  return isEmulated ? free : std::max(free - kOfDriver, free / 2);
 }
 
 }  // namespace
@@ -127,8 +133,9 @@ int64_t GpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64
 
 int64_t GpuDevice::workBytesOfAttention(int heads, int kvHeads, int headSize) const {
   if (pool_) return attentionWork(heads / kvHeads, headSize).bytes(pool_->threads());
-  // For so many pieces of a context at once, of one token or of several: more than keep a GPU busy.
-  constexpr int64_t kPieces = 256;
+  // For so many pieces of a context at once, of several tokens or of one at position 131,071: what does not fit is
+  // walked by one block of threads for each KV head, which leaves most of a GPU idle.
+  constexpr int64_t kPieces = 512;
   return 4 * attentionWorkFloats(heads, headSize, kPieces * TD_ATTENTION_PIECE);
 }
 

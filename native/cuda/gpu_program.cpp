@@ -9,6 +9,11 @@
 #include "core/status.h"
 
 namespace td {
+namespace {
+
+constexpr int64_t kWorkAlignment = 256;  // as the memory of a device has it
+
+}  // namespace
 
 class GpuProgram::Signal final : public GpuStep {
  public:
@@ -104,15 +109,29 @@ GpuProgram::GpuProgram(std::shared_ptr<GpuDevice> device, const Program& program
   for (int i = 0; i < program.events(); ++i) events_.push_back(std::make_unique<GpuEvent>(device_->gpu()));
   for (size_t i = 0; i < program.streams().size(); ++i) streams_.push_back(std::make_unique<GpuStream>(device_->gpu()));
   const std::span<const ProgramEntry> entries = program.entries();
+  std::vector<size_t> streamOf;  // of each step
   for (size_t i = 0; i < entries.size();) {
+    streamOf.push_back(static_cast<size_t>(entries[i].stream));
     i += static_cast<size_t>(add(entries.subspan(i)));
   }
-  int64_t workBytes = 0;
-  for (const auto& step : steps_) workBytes = std::max(workBytes, step->workBytes());
-  if (workBytes == 0) return;
-  work_ = device_->allocate(workBytes);
-  for (const auto& step : steps_) {
-    if (step->workBytes() > 0) step->useWork(gpuAddress(work_->data()));
+  giveWork(streamOf);
+}
+
+void GpuProgram::giveWork(std::span<const size_t> streamOf) {
+  std::vector<int64_t> bytes(streams_.size()), offsets(streams_.size());
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    bytes[streamOf[i]] = std::max(bytes[streamOf[i]], steps_[i]->workBytes());
+  }
+  int64_t end = 0;
+  for (size_t stream = 0; stream < streams_.size(); ++stream) {
+    if (bytes[stream] == 0) continue;
+    offsets[stream] = (end + kWorkAlignment - 1) / kWorkAlignment * kWorkAlignment;
+    end = offsets[stream] + bytes[stream];
+  }
+  if (end == 0) return;
+  work_ = device_->allocate(end);
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i]->workBytes() > 0) steps_[i]->useWork(gpuAddress(work_->data() + offsets[streamOf[i]]));
   }
 }
 

@@ -28,6 +28,8 @@ class GpuProgram final : public Executable {
 
   // The step of the first entry, or of it and those that follow; returns of how many.
   int add(std::span<const ProgramEntry> entries);
+  // Memory to work in: for each stream one piece, since its steps follow one another, and those of others do not.
+  void giveWork(std::span<const size_t> streamOf);
 
   std::shared_ptr<GpuDevice> device_;
   std::vector<std::shared_ptr<Buffer>> buffers_;

@@ -19,7 +19,7 @@ class GpuStep {
   virtual ~GpuStep() = default;
   // Returns before it has happened. Throws Failure.
   virtual void enqueue() = 0;
-  // Bytes of the device that it works in. Steps share them, since one follows another.
+  // Bytes of the device that it works in. The steps of a stream share them, since one follows another.
   virtual int64_t workBytes() const { return 0; }
   virtual void useWork(uint64_t) {}
   // Called when all of a run has happened: throws what the device found wrong in the data.

@@ -27,9 +27,10 @@ td_gpu_status failed(td_gpu_status status, const char* format, ...) {
   return status;
 }
 
-// Errors after which the context is gone: whatever is called next returns the same.
+// Errors after which the context is gone: whatever is called next returns the same, as long as the process lives.
 bool isSticky(cudaError_t error) {
   switch (error) {
+    case cudaErrorContained:
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:
     case cudaErrorHardwareStackError:
@@ -41,8 +42,8 @@ bool isSticky(cudaError_t error) {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorAssert:
-    case cudaErrorDevicesUnavailable:
     case cudaErrorContextIsDestroyed:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorExternalDevice:
     case cudaErrorTensorMemoryLeak:
       return true;
@@ -57,7 +58,7 @@ td_gpu_status checked(cudaError_t error, const char* what) {
   const char* const name = cudaGetErrorName(error);
   const char* const text = cudaGetErrorString(error);
   if (isSticky(error))
-    return failed(TD_GPU_LOST, "%s: %s (%s): the device is lost until it is opened anew", what, text, name);
+    return failed(TD_GPU_LOST, "%s: %s (%s): the device is lost to this process: start it anew", what, text, name);
   if (error == cudaErrorMemoryAllocation) return failed(TD_GPU_OUT_OF_MEMORY, "%s: %s", what, text);
   return failed(TD_GPU_FAILED, "%s: %s (%s)", what, text, name);
 }
@@ -233,6 +234,13 @@ td_gpu_status open(int32_t index, const char*, td_gpu** gpu) {
                   about.compute / 10, about.compute % 10);
   }
   td_gpu opened{index, nullptr, nullptr};
+  if (cudaSetDevice(index) == cudaErrorDevicesUnavailable) {
+    cudaGetLastError();
+    return failed(TD_GPU_NONE,
+                  "cuda:%d, %s: the driver lets no further process use it: end the one that has it, or set its compute "
+                  "mode to the default",
+                  index, about.name);
+  }
   if (const td_gpu_status status = use(&opened)) return status;
   if (const td_gpu_status status = requireCode(index, about)) return status;
   if (const td_gpu_status status = find("cuStreamWaitValue32", &opened.waitValue)) return status;
@@ -255,9 +263,15 @@ td_gpu_status freeBytes(td_gpu* gpu, int64_t* bytes) {
 td_gpu_status allocate(td_gpu* gpu, int64_t bytes, uint64_t* address) {
   if (const td_gpu_status status = use(gpu)) return status;
   void* memory = nullptr;
-  const td_gpu_status status = checked(cudaMalloc(&memory, static_cast<size_t>(bytes)), "allocating");
+  const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
   *address = reinterpret_cast<uint64_t>(memory);
-  return status;
+  if (error != cudaErrorMemoryAllocation) return checked(error, "allocating");
+  cudaGetLastError();
+  int64_t available = 0;
+  if (const td_gpu_status status = freeBytes(gpu, &available)) return status;
+  return failed(TD_GPU_OUT_OF_MEMORY,
+                "allocating %lld MiB: %lld MiB are free, for all processes that use this GPU: choose a lower limit",
+                static_cast<long long>(bytes >> 20), static_cast<long long>(available >> 20));
 }
 
 td_gpu_status release(td_gpu* gpu, uint64_t address) {
@@ -300,6 +314,7 @@ td_gpu_status streamCreate(td_gpu* gpu, td_gpu_stream** stream) {
 void streamDestroy(td_gpu_stream* stream) {
   use(stream->gpu);
   cudaStreamDestroy(stream->handle);
+  cudaGetLastError();  // nobody hears of a failure, nor is the next kernel to be blamed for it
   free(stream);
 }
 
@@ -320,6 +335,7 @@ td_gpu_status eventCreate(td_gpu* gpu, td_gpu_event** event) {
 void eventDestroy(td_gpu_event* event) {
   use(event->gpu);
   cudaEventDestroy(event->handle);
+  cudaGetLastError();
   free(event);
 }
 
@@ -399,7 +415,8 @@ const void* kernels(td_gpu*) {
 // For the launchers (cuda_views.h).
 namespace td::cuda {
 td_gpu_status failed(DeviceFault fault, const char* message) {
-  if (fault == DeviceFault::kernelFailed) return ::checked(cudaGetLastError(), "starting a kernel");
+  const cudaError_t error = cudaGetLastError();
+  if (fault == DeviceFault::kernelFailed) return ::checked(error, "starting a kernel");
   return ::failed(TD_GPU_FAILED, "%s", message);
 }
 }  // namespace td::cuda

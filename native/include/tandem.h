@@ -40,7 +40,7 @@ enum td_status {
   TD_UNSUPPORTED = 7,      /* a type, an instruction set or a device that this build does not have */
   TD_INTERNAL = 8,         /* a defect of Tandem */
   TD_INTERRUPTED = 9,      /* what a run awaited will not come: see td_op_await() */
-  TD_DEVICE_LOST = 10      /* a GPU failed for good: what it holds is gone, and it must be opened anew */
+  TD_DEVICE_LOST = 10      /* a GPU failed for good, and what it holds is gone; a real one needs a new process */
 };
 
 /* Element types; those of weights have GGUF's identifiers. */
@@ -153,7 +153,8 @@ int64_t td_error_message(void* text, int64_t capacity);
  * own: "emulated:0/cuda" (or "emulated:0") with the kernels for GPUs, "emulated:0/host" with the CPU's. isa: the
  * instruction set for the kernels ("scalar", "avx2", "avx512", "amx"), or "" for the best that this machine has (AMX
  * only by its name: it has not been measured yet). threads: of the pool, the calling thread of a run included;
- * >= 1. memory_limit: bytes that buffers may take; 0 = no limit. */
+ * >= 1. memory_limit: bytes that buffers may take; 0 = no limit, or of a GPU what is free but for its driver's share.
+ */
 int64_t td_device_open(const void* name, const void* isa, int32_t threads, int64_t memory_limit);
 int64_t td_device_close(int64_t device);
 int64_t td_device_property(int64_t device, int32_t property);
@@ -178,8 +179,8 @@ int64_t td_gpu_describe(const void* name, void* facts, void* text, int64_t capac
  * TD_ACTBF16. TD_UNSUPPORTED for a type that is none of weights. */
 int32_t td_activation_type(int64_t device, int32_t weight_type);
 
-/* The work memory that a program on this device takes is the largest need among its operations; these are the needs.
- * All others need none. Bytes; 0 or more. */
+/* The work memory that a program on this device takes is the largest need among its operations (on a GPU: among those
+ * of each stream); these are the needs. All others need none. Bytes; 0 or more. */
 int64_t td_work_bytes_of_matmul(int64_t device, int32_t weight_type, int32_t layout, int64_t columns);
 int64_t td_work_bytes_of_attention(int64_t device, int32_t heads, int32_t kv_heads, int32_t head_size);
 /* rows: the most that a step can have. */
@@ -241,10 +242,10 @@ int64_t td_flag_clear(int64_t flag);
 int64_t td_program_create(int64_t device);
 int64_t td_program_close(int64_t program);
 
-/* Declares a tensor in a buffer, for use as an operand. Activations are declared with as many rows as a step can have.
- * Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for encoded activations, of 2
- * for quantised weights); on GPUs of 16 for weights and activations of matmul, of 8 for what rope_angles and attention
- * write. Returns its index in this program. */
+/* Declares a tensor in a buffer of the program's device, for use as an operand. Activations are declared with as many
+ * rows as a step can have. Rows and columns are below 2^31; the address is a multiple of the element's size (of 4 for
+ * encoded activations, of 2 for quantised weights); on GPUs of 16 for weights and activations of matmul, of 8 for what
+ * rope_angles and attention write. Returns its index in this program. */
 int32_t td_program_tensor(int64_t program, int64_t buffer, int64_t offset, int32_t type, int32_t layout, int64_t rows,
                           int64_t columns);
 /* Declares an event; returns its index in this program. */

@@ -5,6 +5,7 @@
 
 #include "c_interface.h"
 #include "core/tiles.h"
+#include "cuda/kernels/kernels.h"
 #include "temporary_file.h"
 #include "weights.h"
 
@@ -180,6 +181,42 @@ TEST_P(GpuDevice, StreamsCopyAndCompute) {
   EXPECT_EQ(-1, back[0]);
 }
 
+// Two streams select at the same time: neither works in the memory of the other.
+TEST_P(GpuDevice, StreamsWorkInMemoryOfTheirOwn) {
+  constexpr int64_t kVocabulary = 20'000, kCandidates = 40;
+  const Device device = openEmulated("checked=1");
+  const Buffer<int32_t> count(device, std::vector<int32_t>{1});
+  const Program program(td_program_create(device));
+  ok(td_program_extent(program, tensorOf(program, count, 1)));
+  struct Selection {
+    Buffer<float> logits, values, sums;
+    Buffer<int32_t> ids;
+  };
+  std::vector<Selection> selections;
+  for (int i = 0; i < 2; ++i) {
+    Selection& s = selections.emplace_back(Buffer<float>(device, kVocabulary), Buffer<float>(device, kCandidates),
+                                           Buffer<float>(device, 1), Buffer<int32_t>(device, kCandidates));
+    for (int64_t id = 0; id < kVocabulary; ++id) {
+      s.logits[id] = static_cast<float>(id * (i == 0 ? 7 : 11) % kVocabulary) / kVocabulary;
+    }
+    if (i > 0) ok(td_program_on(program, ok(td_program_stream(program, TD_STREAM_COMPUTE))));
+    ok(td_op_select(program, tensorOf(program, s.logits, kVocabulary), tensorOf(program, s.ids, kCandidates),
+                    tensorOf(program, s.values, kCandidates), tensorOf(program, s.sums, 1)));
+  }
+  ok(td_program_finish(program));
+  for (int run = 0; run < 5; ++run) {
+    for (const Selection& s : selections) s.ids.fill(-1);
+    ASSERT_EQ(0, td_program_run(program, 0)) << errorMessage();
+    for (const Selection& s : selections) {
+      for (int64_t place = 0; place < kCandidates; ++place) {
+        const float expected = static_cast<float>(kVocabulary - 1 - place) / kVocabulary;
+        ASSERT_EQ(expected, s.values[place]) << place;
+        ASSERT_EQ(expected, s.logits[s.ids[place]]) << place;
+      }
+    }
+  }
+}
+
 // A program of one copy to the device and one addition there.
 class CopyAndAdd {
  public:
@@ -286,6 +323,34 @@ TEST_P(GpuDevice, WhatItsKernelsCannotReadIsRefused) {
                                           tensor(192, TD_F32, TD_PLAIN, 1, 1));
                     }),
                     "log_sums must lie in memory that the host shares"));
+}
+
+TEST_P(GpuDevice, WhatIsOfAnotherDeviceIsNoTensor) {
+  const Device device = openEmulated(), same = openEmulated(), cpu(td_device_open("cpu", "", 1, 0));
+  const Program program(td_program_create(device)), onCpu(td_program_create(cpu));
+  const BufferHandle own(td_buffer_create(device, 64)), ofSame(td_buffer_create(same, 64));
+  const BufferHandle shared(td_buffer_create_shared(same, 64)), ofCpu(td_buffer_create(cpu, 64));
+  const auto tensor = [](int64_t of, int64_t buffer) {
+    return td_program_tensor(of, buffer, 0, TD_F32, TD_PLAIN, 1, 4);
+  };
+  ok(tensor(program, own));
+  ok(tensor(onCpu, ofCpu));
+  EXPECT_TRUE(refused(tensor(program, ofCpu), TD_INVALID_ARGUMENT, "cannot reach a buffer of cpu"));
+  EXPECT_TRUE(refused(tensor(program, ofSame), TD_INVALID_ARGUMENT, "cannot reach a buffer of emulated:0"));
+  EXPECT_TRUE(refused(tensor(program, shared), TD_INVALID_ARGUMENT, "cannot reach a buffer of emulated:0"));
+  EXPECT_TRUE(refused(tensor(onCpu, own), TD_INVALID_ARGUMENT, "cannot reach a buffer of emulated:0"));
+}
+
+// Room for the pieces of a token at the end of such a context: a GPU takes them all at once, and 8 KV heads alone are
+// not enough work for it.
+TEST_P(GpuDevice, TheAttentionOfALongContextIsSpread) {
+  if (name() != std::string("emulated:0/cuda")) GTEST_SKIP() << "the CPU's kernels share in another way";
+  const Device device = openEmulated();
+  constexpr int64_t kContext = 131'072;
+  for (const auto& [heads, kvHeads, headSize] : {std::tuple{32, 8, 128}, {64, 8, 64}, {8, 1, 256}}) {
+    EXPECT_GE(ok(td_work_bytes_of_attention(device, heads, kvHeads, headSize)),
+              4 * attentionWorkFloats(heads, headSize, kContext));
+  }
 }
 
 TEST_P(GpuDevice, CountsLieWhereTheHostReads) {

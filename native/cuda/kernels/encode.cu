@@ -6,7 +6,7 @@
 //
 // For TD_ACT8 a row is a block of threads, eight lanes a block of activations, four values of it each. Which blocks are
 // the coarsest is found by rank: how many have a larger scale, or the same one and come earlier. All threads rank at
-// once, and what is quadratic in it is small: 448 blocks for 14,336 columns.
+// once, against four at a time, and what is quadratic in it is small: 448 blocks for 14,336 columns.
 #include "core/activation.h"
 #include "cuda/kernels/launchers.h"
 #include "cuda/views.h"
@@ -19,6 +19,7 @@ constexpr int kThreads = 256, kWarps = kThreads / 32;
 constexpr int kEach = 4, kLanes = kActBlock / kEach, kAtOnce = kThreads / kLanes;
 constexpr int kActBytes = sizeof(Act8Block), kRestBytes = sizeof(Act8Rest);
 constexpr unsigned kAll = 0xffffffff;
+constexpr int kRanked = 4;           // scales that a thread compares with at a time
 constexpr float kLeast = 0x1p-100f;  // a block whose largest value is not above this counts as zeros
 constexpr int64_t kMostSharedBytes = 44 << 10;
 constexpr int64_t kMostPairBlocks = 4096;
@@ -101,7 +102,24 @@ __device__ __forceinline__ void store(Global<unsigned char> out, ptrdiff_t at, i
   if (lane == 3) storeAs<int>(out, at + 44, -encoded.firstSum);
 }
 
-// The indices of the `count` coarsest blocks, ascending.
+// How many of the scales [first, end) are larger than one; or equal, where all of them lie in front of it.
+template <bool inFront>
+__device__ __forceinline__ int countLarger(Shared<float> scales, int first, int end, float scale) {
+  const auto isLarger = [scale](float other) { return (inFront ? other >= scale : other > scale) ? 1 : 0; };
+  int count = 0;
+  for (int i = first; i < end; i += kRanked) {
+    const float4 four = loadAs<float4>(scales, i);
+    count += isLarger(four.x) + isLarger(four.y) + isLarger(four.z) + isLarger(four.w);
+  }
+  return count;
+}
+
+// Scales, with those of -1 behind them.
+__device__ __forceinline__ int roundedUp(int blocks) {
+  return (blocks + kRanked - 1) / kRanked * kRanked;
+}
+
+// The indices of the `count` coarsest blocks, ascending. Behind the scales are some of -1, up to a multiple of kRanked.
 __device__ __forceinline__ void chooseCoarsest(Shared<float> scales, int blocks, Shared<int> chosen, int count,
                                                Shared<int> ofWarps) {
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
@@ -110,10 +128,15 @@ __device__ __forceinline__ void chooseCoarsest(Shared<float> scales, int blocks,
     const int block = first + thread;
     bool coarse = false;
     if (block < blocks) {
+      // The lanes of a warp walk together: those of their own 32 one by one.
       const float scale = scales[block];
-      int rank = 0;
-      for (int i = 0; i < block; ++i) rank += static_cast<float>(scales[i]) >= scale ? 1 : 0;
-      for (int i = block + 1; i < blocks; ++i) rank += static_cast<float>(scales[i]) > scale ? 1 : 0;
+      const int own = block - lane, behind = min(own + 32, blocks);
+      int rank = countLarger<true>(scales, 0, own, scale);
+      for (int i = own; i < behind; ++i) {
+        const float other = scales[i];
+        rank += other > scale || (other == scale && i < block) ? 1 : 0;
+      }
+      rank += countLarger<false>(scales, behind, blocks, scale);
       coarse = rank < count;
     }
     const unsigned inWarp = __ballot_sync(kAll, coarse);
@@ -151,9 +174,10 @@ __device__ __forceinline__ void walkToCoarsest(Shared<float> scales, int blocks,
 __global__ void __launch_bounds__(kThreads)
     encode8Kernel(Global<const float> x, Global<unsigned char> out, int64_t columns, int blocks, int rests, bool wide) {
   TD_SHARED(int, ofWarps, kWarps);
-  const Shared<float> scales = dynamicShared<float>(0, static_cast<size_t>(blocks));
+  const int places = roundedUp(blocks);
+  const Shared<float> scales = dynamicShared<float>(0, static_cast<size_t>(places));
   const Shared<int> chosen =
-      dynamicShared<int>(sizeof(float) * static_cast<size_t>(blocks), static_cast<size_t>(rests));
+      dynamicShared<int>(sizeof(float) * static_cast<size_t>(places), static_cast<size_t>(rests));
   const int thread = static_cast<int>(threadIdx.x), lane = thread % kLanes, group = thread / kLanes;
   const ptrdiff_t row = static_cast<ptrdiff_t>(blockIdx.x) * columns;
   const ptrdiff_t blocksAt = static_cast<ptrdiff_t>(blockIdx.x) *
@@ -167,6 +191,7 @@ __global__ void __launch_bounds__(kThreads)
     Values values = load(x, row, column(block), columns, wide);
     const Step step = coarseStep(values);
     const Encoded encoded = encodeValues(values, step);
+    if (lane == 0 && block >= blocks && block < places) scales[block] = -1;
     if (block >= blocks) continue;
     store(out, blocksAt + static_cast<ptrdiff_t>(block) * kActBytes, lane, encoded, step.scale);
     if (lane == 0) scales[block] = step.scale;
@@ -228,7 +253,7 @@ DeviceError encode(void* stream, const EncodeCall& call) {
   }
   if (call.type != TD_ACT8) return {DeviceFault::invalidArgument, "encode: activations are TD_ACT8 or TD_ACTBF16"};
   const Act8Row row(call.columns);
-  const int64_t shared = (row.blocks + row.rests) * int64_t{sizeof(float)};
+  const int64_t shared = (row.blocks + kRanked - 1 + row.rests) * int64_t{sizeof(float)};
   if (shared > kMostSharedBytes) {
     return {DeviceFault::invalidArgument, "encode: rows of TD_ACT8 on a GPU have 330,000 columns at most"};
   }
