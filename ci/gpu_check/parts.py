@@ -98,19 +98,26 @@ class Context:
         try:
             output = process.communicate(timeout=left)[0]
         except subprocess.TimeoutExpired:
-            for number, patience in (signal.SIGTERM, 5), (signal.SIGKILL, 10):
-                try:
-                    os.killpg(process.pid, number)
-                    self.log.write(process.communicate(timeout=patience)[0][-20000:])
-                    break
-                except (ProcessLookupError, subprocess.TimeoutExpired):
-                    pass
+            self.end_group(process)
             raise Late from None
+        except BaseException:  # Ctrl-C
+            self.end_group(process)
+            raise
         self.log.write(output)
         if check and process.returncode:
             lines = output.strip().splitlines()
             raise Failed(f"{pathlib.Path(words[0]).name}: exit code {process.returncode}: {lines[-1] if lines else 'no output'}")
         return output
+
+    def end_group(self, process):
+        """Ends a process with all that it started."""
+        for number, patience in (signal.SIGTERM, 5), (signal.SIGKILL, 10):
+            try:
+                os.killpg(process.pid, number)
+                self.log.write(process.communicate(timeout=patience)[0][-20000:])
+                break
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                pass
 
     def packed(self, name):
         path = self.pack / name
@@ -272,7 +279,7 @@ def parity(context, outcome):
 def bench(context, outcome):
     """The kernels one by one, and what the machine can do."""
     if "\n  devices" in context.tandem("--help"):
-        outcome.texts.append(("tandem devices", context.tandem("devices", check=False)))
+        outcome.texts.append(("tandem devices --measure", context.tandem("devices", "--measure", check=False)))
     if "--device" in context.tandem("bench", "kernels", "--help"):
         shape = ["--shape", "llama-3.2-1b"] if context.gpu else ["--shape", "stories"]
         for kind in "Q4_0", "Q8_0":
