@@ -269,7 +269,7 @@ TEST(Placement, NodesChangeNoBit) {
                               int64_t columns) {
       const auto buffer = device->allocate(bytes);
       if (data != nullptr) memcpy(buffer->data(), data, static_cast<size_t>(bytes));
-      return std::pair(buffer, program.tensor(buffer, 0, type, layout, count, columns));
+      return std::pair(buffer, program.tensor(*device, buffer, 0, type, layout, count, columns));
     };
     program.extent(tensorOf(&tokens, 4, TD_I32, TD_PLAIN, 1, 1).second);
     const int32_t in = tensorOf(x.data(), kTokens * kColumns * 4, TD_F32, TD_PLAIN, kTokens, kColumns).second;

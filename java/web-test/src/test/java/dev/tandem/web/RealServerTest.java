@@ -33,7 +33,8 @@ final class RealServerTest {
 
   private void open(RealServer server) {
     browser.driver().get(server.url());
-    browser.await("where it runs", () -> browser.text("#model-place").matches("cpu .*, 1 thread.*"));
+    browser.await(
+        "where it runs", () -> browser.text("#model-place").matches("cpu .*, 1 thread.*"));
   }
 
   private void awaitEnd() {
