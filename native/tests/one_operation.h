@@ -2,7 +2,9 @@
 // guards, and hold all ones (NaN, -1) wherever the test has written nothing.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <span>
 
 #include "c_interface.h"
 
@@ -71,7 +73,9 @@ class OneOperation {
   std::vector<T> all(int32_t tensor) const {
     const Memory& memory = memories_.at(tensor);
     std::vector<T> values(static_cast<size_t>(memory.size) / sizeof(T));
-    memcpy(values.data(), &memory.bytes[static_cast<size_t>(memory.first)], values.size() * sizeof(T));
+    if (!values.empty()) {
+      memcpy(values.data(), &memory.bytes[static_cast<size_t>(memory.first)], values.size() * sizeof(T));
+    }
     return values;
   }
   // Its first rows; nothing has been written behind them.
@@ -101,9 +105,10 @@ class OneOperation {
 
   template <class T>
   static std::vector<uint8_t> bytesOf(const std::vector<T>& values) {
-    std::vector<uint8_t> bytes(values.size() * sizeof(T));
-    memcpy(bytes.data(), values.data(), bytes.size());
-    return bytes;
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(values));
+    std::vector<uint8_t> copy(bytes.size());
+    std::transform(bytes.begin(), bytes.end(), copy.begin(), [](std::byte byte) { return static_cast<uint8_t>(byte); });
+    return copy;
   }
 
   int32_t add(int32_t type, td_layout layout, int64_t rows, int64_t columns, const std::vector<uint8_t>& values,

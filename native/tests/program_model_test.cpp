@@ -183,6 +183,8 @@ TEST_P(ModelProgram, DamagedWeightsAreNotFinite) {
 // Threads do not know formats: two, with and without encoded activations, are enough for the thread sanitizer.
 std::vector<td_type> types() {
   if (kThreadSanitizer) return {TD_F32, TD_Q4_0};
+  // The emulator takes minutes there; program_kernels_test takes all formats.
+  if (kAddressSanitizer && !takesPlainWeights()) return {TD_BF16, TD_Q4_0, TD_Q6_K};
   return {std::begin(kWeightTypes), std::end(kWeightTypes)};
 }
 
