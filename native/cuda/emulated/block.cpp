@@ -41,29 +41,35 @@ Thread::Thread(Block& block, unsigned number) : Fiber(&Block::main, number), blo
 
 // What a fiber does: the kernel, once for each block that it is a thread of.
 void Block::main(boost::context::detail::transfer_t from) {
-  const Unseen unseen;
   Thread& me = *current;
-  Block& block = me.block;
-  arrive(me, from);
-  while (!block.ending_) {
+  {
+    const Unseen unseen;
+    arrive(me, from);
+    me.block.runThread(me);
+  }
+  // Seen again: the sanitizer reports a fiber that is destroyed unseen.
+  switchContext(me, me.block.host_, true);
+}
+
+void Block::runThread(Thread& me) {
+  while (!ending_) {
     me.started = true;
-    block.begin_.acquire();
+    begin_.acquire();
     try {
       const Seen seen;
-      block.launch_->call(block.launch_->arguments);
+      launch_->call(launch_->arguments);
     } catch (const Cancelled&) {
     } catch (const Violation& violation) {
-      block.error_ = violation.message;
+      error_ = violation.message;
     } catch (const std::exception& exception) {
-      block.error_ = block.place() + "threw " + exception.what();
+      error_ = place() + "threw " + exception.what();
     }
     // Outside the handlers: the list of caught exceptions is the host thread's, not the fiber's.
     me.copies.drop();
-    block.end_.release();
+    end_.release();
     me.started = false;
-    block.finish(me);
+    finish(me);
   }
-  switchContext(me, block.host_, true);
 }
 
 void Block::resume(Context& from, Thread& to) {
