@@ -41,35 +41,29 @@ Thread::Thread(Block& block, unsigned number) : Fiber(&Block::main, number), blo
 
 // What a fiber does: the kernel, once for each block that it is a thread of.
 void Block::main(boost::context::detail::transfer_t from) {
+  const Unseen unseen;
   Thread& me = *current;
-  {
-    const Unseen unseen;
-    arrive(me, from);
-    me.block.runThread(me);
-  }
-  // Seen again: the sanitizer reports a fiber that is destroyed unseen.
-  switchContext(me, me.block.host_, true);
-}
-
-void Block::runThread(Thread& me) {
-  while (!ending_) {
+  Block& block = me.block;
+  arrive(me, from);
+  while (!block.ending_) {
     me.started = true;
-    begin_.acquire();
+    block.begin_.acquire();
     try {
       const Seen seen;
-      launch_->call(launch_->arguments);
+      block.launch_->call(block.launch_->arguments);
     } catch (const Cancelled&) {
     } catch (const Violation& violation) {
-      error_ = violation.message;
+      block.error_ = violation.message;
     } catch (const std::exception& exception) {
-      error_ = place() + "threw " + exception.what();
+      block.error_ = block.place() + "threw " + exception.what();
     }
     // Outside the handlers: the list of caught exceptions is the host thread's, not the fiber's.
     me.copies.drop();
-    end_.release();
+    block.end_.release();
     me.started = false;
-    finish(me);
+    block.finish(me);
   }
+  switchContext(me, block.host_, true);
 }
 
 void Block::resume(Context& from, Thread& to) {

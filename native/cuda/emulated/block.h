@@ -128,7 +128,6 @@ class Block {
   };
 
   static void main(boost::context::detail::transfer_t from);
-  void runThread(Thread& me);
   void prepare(uint64_t number);
   void arrange();
   void resume(Context& from, Thread& to);

@@ -75,7 +75,8 @@ inline void enterFromHost([[maybe_unused]] Context& host) {
 // A stack with an unreadable page below it, so that an overflow crashes where it happens.
 class Fiber : public Context {
  public:
-  // Runs `main` when first switched to; it must call arrive(), and never return. Stacks of different `number` lie
+  // Runs `main` when first switched to; it must call arrive(), never return, and be Unseen whenever it switches away
+  // (for the thread sanitizer). Stacks of different `number` lie
   // differently, so that they do not compete for the same places of a cache.
   Fiber(void (*main)(boost::context::detail::transfer_t), unsigned number);
   // The fiber must be switched away from forever, or never have been switched to.
@@ -84,6 +85,7 @@ class Fiber : public Context {
 
  private:
   void* mapping_;
+  boost::context::detail::fcontext_t beginning_;
 };
 
 }  // namespace td::emulated
