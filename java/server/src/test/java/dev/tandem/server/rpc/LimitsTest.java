@@ -205,7 +205,8 @@ class LimitsTest {
     ScriptedBackend backend = ScriptedBackend.endless().withContext(10_000_000);
     RpcServer rpc = serve(backend, RpcOptions.defaults().withWatermarks(4 << 10, 8 << 10));
     int tokens = 200_000;
-    // A window much smaller than a packet may open by TCP's timers alone, 200 ms for each buffer: so not a small one.
+    // A window much smaller than a packet may open by TCP's timers alone, 200 ms for each buffer:
+    // so not a small one.
     try (RawClient slow = new RawClient(rpc.address(), 128 << 10)) {
       slow.hello();
       slow.expectWelcome();
