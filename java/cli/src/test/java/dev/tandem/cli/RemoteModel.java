@@ -3,6 +3,7 @@ package dev.tandem.cli;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.TandemModel;
 import dev.tandem.engine.sample.SamplingOptions;
+import dev.tandem.protocol.Loops;
 import dev.tandem.server.request.Caller;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.request.DeskLimits;
@@ -12,35 +13,26 @@ import dev.tandem.server.request.ModelCard;
 import dev.tandem.server.rpc.RpcInitializer;
 import dev.tandem.server.rpc.RpcOptions;
 import dev.tandem.server.security.Authenticator;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 
 /** A server of a model, in this process. */
 final class RemoteModel implements AutoCloseable {
 
-  private final MultiThreadIoEventLoopGroup group =
-      new MultiThreadIoEventLoopGroup(
-          1, new DefaultThreadFactory("remote-model", true), NioIoHandler.newFactory());
+  private final Loops loops = new Loops(1, new DefaultThreadFactory("remote-model", true));
   private final Desk desk =
       new Desk(new DeskLimits(4, 16, 1 << 20, Duration.ofMillis(1500)), new DeskObserver() {});
   private final Channel listener;
 
   private RemoteModel(Authenticator authenticator) {
     listener =
-        new ServerBootstrap()
-            .group(group)
-            .channel(NioServerSocketChannel.class)
-            .childHandler(
+        loops
+            .server(
                 new RpcInitializer(
                     desk, RpcOptions.defaults(), authenticator, Optional.empty(), "test"))
             .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
@@ -94,7 +86,7 @@ final class RemoteModel implements AutoCloseable {
 
   @Override
   public void close() {
-    group.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
+    loops.close();
     desk.close();
   }
 }

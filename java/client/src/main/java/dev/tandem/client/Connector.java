@@ -1,17 +1,16 @@
 package dev.tandem.client;
 
 import dev.tandem.protocol.Frames;
+import dev.tandem.protocol.Loops;
 import dev.tandem.protocol.v1.ErrorCode;
 import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.Welcome;
-import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.SocketChannel;
-import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
@@ -33,12 +32,14 @@ final class Connector {
   /** Of the time after which the server ends an idle connection, after which this side does. */
   private static final double IDLE_PART = 0.75;
 
+  private final Loops loops;
   private final EventLoop loop;
   private final ClientOptions options;
   private final Optional<SslContext> tls;
 
-  Connector(EventLoop loop, ClientOptions options) {
-    this.loop = loop;
+  Connector(Loops loops, ClientOptions options) {
+    this.loops = loops;
+    this.loop = loops.group().next();
     this.options = options;
     this.tls = options.tls().map(Connector::context);
   }
@@ -68,15 +69,13 @@ final class Connector {
     Promise<Welcome> greeted = loop.newPromise();
     int millis = (int) Math.min(Integer.MAX_VALUE, options.connectTimeout().toMillis());
     Channel channel =
-        new Bootstrap()
-            .group(loop)
-            .channel(NioSocketChannel.class)
+        loops
+            .client(pipeline(greeted))
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, millis)
             .option(ChannelOption.TCP_NODELAY, true)
             .option(
                 ChannelOption.RECVBUF_ALLOCATOR,
                 new AdaptiveRecvByteBufAllocator(64, 4 << 10, MOST_READ_BYTES))
-            .handler(pipeline(greeted))
             .connect(options.host(), options.port())
             .addListener(connected -> {
               if (!connected.isSuccess()) {

@@ -1,5 +1,6 @@
 package dev.tandem.client;
 
+import dev.tandem.protocol.Loops;
 import dev.tandem.protocol.v1.ApplyTemplateRequest;
 import dev.tandem.protocol.v1.ApplyTemplateResponse;
 import dev.tandem.protocol.v1.ClientMessage;
@@ -17,8 +18,7 @@ import dev.tandem.protocol.v1.ServerMessage.BodyCase;
 import dev.tandem.protocol.v1.Stats;
 import dev.tandem.protocol.v1.StatsRequest;
 import dev.tandem.protocol.v1.TokenizeRequest;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import java.time.Duration;
@@ -28,7 +28,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
-import java.util.concurrent.TimeUnit;
 
 /**
  * A Tandem server, asked over its binary protocol. One client serves a whole program: it is for any
@@ -46,9 +45,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class TandemClient implements AutoCloseable {
 
-  private static final Duration LONGEST_CLOSE = Duration.ofSeconds(10);
-
-  private final MultiThreadIoEventLoopGroup group;
+  private final Loops loops = new Loops(1, new DefaultThreadFactory("tandem-client", true));
   private final Requests requests;
   private final Pool pool;
 
@@ -56,14 +53,11 @@ public final class TandemClient implements AutoCloseable {
   private final Executor callbacks = task -> Thread.ofVirtual().name("tandem-callback").start(task);
 
   private TandemClient(ClientOptions options) {
-    group =
-        new MultiThreadIoEventLoopGroup(
-            1, new DefaultThreadFactory("tandem-client", true), NioIoHandler.newFactory());
-    var loop = group.next();
+    EventLoop loop = loops.group().next();
     try {
-      pool = new Pool(loop, options, new Connector(loop, options));
+      pool = new Pool(loop, options, new Connector(loops, options));
     } catch (TandemException e) {
-      shutDown();
+      loops.close();
       throw e;
     }
     requests = new Requests(loop, options, pool);
@@ -204,23 +198,7 @@ public final class TandemClient implements AutoCloseable {
   @Override
   public void close() {
     requests.close();
-    shutDown();
-  }
-
-  private void shutDown() {
-    boolean interrupted = false;
-    group.shutdownGracefully(0, LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
-    while (true) {
-      try {
-        group.awaitTermination(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
-        break;
-      } catch (InterruptedException e) {
-        interrupted = true; // the end is near
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    loops.close();
   }
 
   private static <T> T await(CompletableFuture<T> answer) {

@@ -3,23 +3,20 @@ package dev.tandem.client;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import dev.tandem.protocol.Frames;
+import dev.tandem.protocol.Loops;
 import dev.tandem.protocol.v1.ClientMessage;
 import dev.tandem.protocol.v1.Hello;
 import dev.tandem.protocol.v1.Limits;
 import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.Welcome;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
-import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.ssl.SslContext;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.InetAddress;
@@ -49,9 +46,7 @@ final class FakeServer implements AutoCloseable {
           .setLimits(Limits.newBuilder().setMaxFrameBytes(1 << 16).setMaxRequestsPerConnection(100))
           .build();
 
-  private final MultiThreadIoEventLoopGroup group =
-      new MultiThreadIoEventLoopGroup(
-          1, new DefaultThreadFactory("fake-server", true), NioIoHandler.newFactory());
+  private final Loops loops = new Loops(1, new DefaultThreadFactory("fake-server", true));
   private final BlockingQueue<Asked> asked = new LinkedBlockingQueue<>();
   private final BlockingQueue<Channel> lost = new LinkedBlockingQueue<>();
   private final List<Channel> connections = new CopyOnWriteArrayList<>();
@@ -63,12 +58,8 @@ final class FakeServer implements AutoCloseable {
       int port, Function<Hello, Optional<ServerMessage>> greeting, Optional<SslContext> tls) {
     this.greeting = greeting;
     listener =
-        new ServerBootstrap()
-            .group(group)
-            .channel(NioServerSocketChannel.class)
-            .option(ChannelOption.SO_REUSEADDR, true)
-            .childOption(ChannelOption.SO_SNDBUF, 8 << 10)
-            .childHandler(
+        loops
+            .server(
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel channel) {
@@ -78,6 +69,8 @@ final class FakeServer implements AutoCloseable {
                     channel.pipeline().addLast(new Peer());
                   }
                 })
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.SO_SNDBUF, 8 << 10)
             .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
             .syncUninterruptibly()
             .channel();
@@ -148,7 +141,7 @@ final class FakeServer implements AutoCloseable {
 
   @Override
   public void close() {
-    group.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
+    loops.close();
   }
 
   private static <T> T waited(BlockingQueue<T> queue) {

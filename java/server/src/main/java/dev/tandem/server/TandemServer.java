@@ -1,5 +1,6 @@
 package dev.tandem.server;
 
+import dev.tandem.protocol.Loops;
 import dev.tandem.server.config.ConfigurationException;
 import dev.tandem.server.config.ServerOptions;
 import dev.tandem.server.http.HttpInitializer;
@@ -12,18 +13,11 @@ import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObservers;
 import dev.tandem.server.rpc.RpcInitializer;
 import dev.tandem.server.transport.ConnectionLimit;
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
-import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,7 +25,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,19 +40,16 @@ public final class TandemServer implements AutoCloseable {
   private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
   private static final Duration CANCELLED =
       Duration.ofSeconds(5); // a cancelled request ends sooner
-  private static final long STOP_SECONDS = 5;
   private static final int BACKLOG = 1024;
 
   private final ServerOptions options;
   private final ScheduledExecutorService timer;
   private final Metrics metrics;
   private final Desk desk;
-  private final EventLoopGroup loops;
+  private final Loops loops;
   private final CompletableFuture<Void> ready = new CompletableFuture<>();
   private final Thread loader;
-  private final Channel rpc;
-  private final Channel http;
-  private final InetSocketAddress rpcAddress; // known after closing too
+  private final InetSocketAddress rpcAddress;
   private final InetSocketAddress httpAddress;
   private volatile boolean closing;
   private boolean closed; // guarded by this
@@ -129,23 +119,16 @@ public final class TandemServer implements AutoCloseable {
             RETRY_AFTER);
     metrics = new Metrics(this::backendLoad);
     desk = new Desk(limits, new DeskObservers(metrics, new RequestLog()));
-    loops =
-        new MultiThreadIoEventLoopGroup(
-            loopThreads(), new DefaultThreadFactory("tandem-io"), NioIoHandler.newFactory());
+    loops = new Loops(loopThreads(), new DefaultThreadFactory("tandem-io"));
     loader =
         Thread.ofPlatform().daemon().name("tandem-load").unstarted(() -> load(backend, listener));
     ConnectionLimit limit = new ConnectionLimit(options.network().connections());
-    Optional<Channel> opened = Optional.empty();
     try {
-      rpc = open(access, "--port", options.network().port(), rpcInitializer(access, limit));
-      opened = Optional.of(rpc);
-      http =
+      rpcAddress = open(access, "--port", options.network().port(), rpcInitializer(access, limit));
+      httpAddress =
           open(access, "--http-port", options.network().httpPort(), httpInitializer(access, limit));
-      rpcAddress = (InetSocketAddress) rpc.localAddress();
-      httpAddress = (InetSocketAddress) http.localAddress();
     } catch (RuntimeException | Error e) {
-      opened.ifPresent(Channel::close);
-      stopLoops();
+      loops.close();
       desk.close();
       metrics.close();
       throw e;
@@ -185,17 +168,15 @@ public final class TandemServer implements AutoCloseable {
         limit);
   }
 
-  private Channel open(
+  private InetSocketAddress open(
       Access access, String flag, int port, ChannelInitializer<SocketChannel> initializer) {
     InetSocketAddress address = new InetSocketAddress(access.address(), port);
     ChannelFuture bound =
-        new ServerBootstrap()
-            .group(loops)
-            .channel(NioServerSocketChannel.class)
+        loops
+            .server(initializer)
             .option(ChannelOption.SO_BACKLOG, BACKLOG)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
-            .childHandler(initializer)
             .bind(address)
             .awaitUninterruptibly();
     if (!bound.isSuccess()) {
@@ -204,7 +185,7 @@ public final class TandemServer implements AutoCloseable {
               .formatted(port, access.address().getHostAddress(), reason(bound.cause()), flag),
           bound.cause());
     }
-    return bound.channel();
+    return (InetSocketAddress) bound.channel().localAddress();
   }
 
   private static String reason(Throwable cause) {
@@ -320,9 +301,7 @@ public final class TandemServer implements AutoCloseable {
     loader.interrupt();
     desk.close();
     boolean interrupted = awaitCancelled();
-    rpc.close().awaitUninterruptibly();
-    http.close().awaitUninterruptibly();
-    stopLoops();
+    loops.close();
     timer.shutdownNow();
     interrupted |= joinLoader();
     metrics.close();
@@ -349,13 +328,5 @@ public final class TandemServer implements AutoCloseable {
     } catch (InterruptedException e) {
       return true;
     }
-  }
-
-  private void stopLoops() {
-    // What was written before goes out before its connection is closed.
-    for (EventExecutor loop : loops) {
-      loop.submit(() -> {}).awaitUninterruptibly(STOP_SECONDS, TimeUnit.SECONDS);
-    }
-    loops.shutdownGracefully(0, STOP_SECONDS, TimeUnit.SECONDS).awaitUninterruptibly();
   }
 }

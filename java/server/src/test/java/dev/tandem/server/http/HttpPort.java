@@ -2,6 +2,7 @@ package dev.tandem.server.http;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.tandem.protocol.Loops;
 import dev.tandem.server.metrics.Metrics;
 import dev.tandem.server.request.Backend;
 import dev.tandem.server.request.Desk;
@@ -9,13 +10,9 @@ import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.security.Tls;
 import dev.tandem.server.transport.ConnectionLimit;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -26,7 +23,6 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 
 /** The HTTP port of a server in this process, on the loopback address. */
 final class HttpPort implements AutoCloseable {
@@ -35,8 +31,7 @@ final class HttpPort implements AutoCloseable {
 
   private final Desk desk;
   private final Metrics metrics;
-  private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+  private final Loops loops = new Loops(1, new DefaultThreadFactory("http"));
   private final Channel listener;
   private final HttpClient client =
       HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
@@ -65,11 +60,8 @@ final class HttpPort implements AutoCloseable {
     desk = new Desk(setup.limits, metrics);
     setup.backend.ifPresent(desk::open);
     listener =
-        new ServerBootstrap()
-            .group(loops)
-            .channel(NioServerSocketChannel.class)
-            .childOption(ChannelOption.TCP_NODELAY, true)
-            .childHandler(
+        loops
+            .server(
                 new HttpInitializer(
                     desk,
                     setup.options,
@@ -77,6 +69,7 @@ final class HttpPort implements AutoCloseable {
                     setup.tls,
                     metrics,
                     setup.connections))
+            .childOption(ChannelOption.TCP_NODELAY, true)
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();
@@ -174,8 +167,7 @@ final class HttpPort implements AutoCloseable {
   public void close() {
     client.close();
     desk.close();
-    listener.close().awaitUninterruptibly();
-    loops.shutdownGracefully(0, 5, TimeUnit.SECONDS).awaitUninterruptibly();
+    loops.close();
     metrics.close();
   }
 }

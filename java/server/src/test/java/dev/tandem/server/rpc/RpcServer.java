@@ -1,26 +1,22 @@
 package dev.tandem.server.rpc;
 
+import dev.tandem.protocol.Loops;
 import dev.tandem.server.request.Desk;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.security.Tls;
 import dev.tandem.server.transport.ConnectionLimit;
-import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 
 /** The binary protocol's port alone, on loopback. Closing it closes the desk. */
 final class RpcServer implements AutoCloseable {
 
   final Desk desk;
   final ConnectionLimit connections;
-  private final MultiThreadIoEventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(2, NioIoHandler.newFactory());
+  private final Loops loops = new Loops(2, new DefaultThreadFactory("rpc"));
   private final Channel port;
 
   RpcServer(Desk desk, RpcOptions options) {
@@ -40,10 +36,8 @@ final class RpcServer implements AutoCloseable {
     this.desk = desk;
     this.connections = connections;
     port =
-        new ServerBootstrap()
-            .group(loops)
-            .channel(NioServerSocketChannel.class)
-            .childHandler(
+        loops
+            .server(
                 new RpcInitializer(
                     desk, options, authenticator, tls, "test/1", connections, channel -> {}))
             .bind(InetAddress.getLoopbackAddress(), 0)
@@ -71,7 +65,6 @@ final class RpcServer implements AutoCloseable {
   @Override
   public void close() {
     desk.close();
-    port.close().syncUninterruptibly();
-    loops.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
+    loops.close();
   }
 }

@@ -6,14 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.netty.bootstrap.ServerBootstrap;
+import dev.tandem.protocol.Loops;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.nio.NioIoHandler;
-import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -78,8 +76,7 @@ class PemTlsTest {
 
   /** Sends back what it hears. */
   private static final class Echo implements AutoCloseable {
-    private final MultiThreadIoEventLoopGroup loops =
-        new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+    private final Loops loops = new Loops(1, new DefaultThreadFactory("echo"));
     private final Channel channel;
 
     Echo(Tls tls) {
@@ -104,10 +101,8 @@ class PemTlsTest {
             }
           };
       channel =
-          new ServerBootstrap()
-              .group(loops)
-              .channel(NioServerSocketChannel.class)
-              .childHandler(initializer)
+          loops
+              .server(initializer)
               .bind(InetAddress.getLoopbackAddress(), 0)
               .syncUninterruptibly()
               .channel();
@@ -133,7 +128,7 @@ class PemTlsTest {
 
     @Override
     public void close() {
-      loops.shutdownGracefully(0, 5, TimeUnit.SECONDS).syncUninterruptibly();
+      loops.close();
     }
   }
 
