@@ -115,16 +115,7 @@ double GpuDevice::limit(int32_t kind, int32_t milliseconds) {
 }
 
 int32_t GpuDevice::activationType(int32_t weightType) const {
-  if (pool_) return kernels_.activationType(weightType);
-  switch (weightType) {
-    case TD_F32:
-    case TD_F16:
-      return TD_F32;
-    case TD_BF16:
-      return TD_ACTBF16;
-    default:
-      return TD_ACT8;
-  }
+  return pool_ ? kernels_.activationType(weightType) : activationTypeFor(weightType);
 }
 
 int64_t GpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {

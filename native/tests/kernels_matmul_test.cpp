@@ -34,25 +34,7 @@ const std::vector<Tested>& tested() {
 
 // The activations as one instruction set encodes them.
 EncodedTokens encode(const Kernels& kernels, const Product& product, int64_t padding) {
-  const int64_t columns = product.weights.columns;
-  EncodedTokens x{kernels.activationType(product.weights.type), 0, {}};
-  x.rowBytes = activationRowBytes(x.type, columns) + padding;
-  x.bytes.assign(static_cast<size_t>(product.tokens * x.rowBytes), 0xff);
-  for (int64_t token = 0; token < product.tokens; ++token) {
-    const float* from = product.x.data() + token * columns;
-    uint8_t* to = x.bytes.data() + token * x.rowBytes;
-    switch (x.type) {
-      case TD_ACT8:
-        kernels.encode8(from, columns, reinterpret_cast<Act8Block*>(to));
-        break;
-      case TD_ACTBF16:
-        kernels.encodeBf16(from, columns, reinterpret_cast<uint16_t*>(to));
-        break;
-      default:
-        memcpy(to, from, static_cast<size_t>(columns) * sizeof(float));
-    }
-  }
-  return x;
+  return encodeTokens(kernels, kernels.activationType(product.weights.type), product, padding);
 }
 
 // Runs row groups [firstGroup, firstGroup + groups) for tokens [firstToken, firstToken + tokens).

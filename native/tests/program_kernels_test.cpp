@@ -166,7 +166,8 @@ TEST_P(DeviceKernels, MatMul) {
         ok(td_op_matmul(run, weight, operand, bias, out));
         EXPECT_EQ(0, run.run()) << errorMessage();
         const int64_t rowBytes = activationRowBytes(activation, columns);
-        if (encoded != nullptr) *encoded = {activation, rowBytes, run.rows<uint8_t>(operand, count * rowBytes)};
+        if (encoded != nullptr)
+          *encoded = {activation, columns, rowBytes, run.rows<uint8_t>(operand, count * rowBytes)};
         return run.rows<float>(out, count * rows);
       };
       EncodedTokens encoded;

@@ -27,6 +27,19 @@ struct ElementwiseCall {
   DeviceSpan<float> out;
 };
 
+// What matMul wants its tokens encoded as, for weights of this type.
+inline td_type activationTypeFor(int32_t weights) {
+  switch (weights) {
+    case TD_F32:
+    case TD_F16:
+      return TD_F32;
+    case TD_BF16:
+      return TD_ACTBF16;
+    default:
+      return TD_ACT8;
+  }
+}
+
 // y[token][row] = weights[row] . x[token] (+ bias[row]): weights in tiles (core/tiles.h). A token's results do not
 // depend on how many others there are: matmul_formats.h has the order of summation.
 struct MatMulCall {
