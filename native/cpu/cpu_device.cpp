@@ -86,7 +86,7 @@ int64_t CpuDevice::property(int32_t property) const {
 }
 
 int64_t CpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {
-  return matMulWork(weightType, layout, columns).bytes(pool_.threads());
+  return matMulWork(kernels_, weightType, layout, columns).bytes(pool_.threads());
 }
 
 int64_t CpuDevice::workBytesOfAttention(int heads, int kvHeads, int headSize) const {

@@ -25,7 +25,7 @@ struct WorkNeed {
   static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 };
 
-WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns);
+WorkNeed matMulWork(const Kernels& kernels, int32_t weightType, td_layout layout, int64_t columns);
 WorkNeed attentionWork(int headsPerKvHead, int headSize);
 WorkNeed selectWork(int64_t rows, int64_t vocabulary);
 WorkNeed pickWork(int64_t rows, int64_t vocabulary);

@@ -70,6 +70,7 @@ const Kernels& amxTable() {
     Kernels kernels = avx512::table;
     kernels.isa = TD_ISA_AMX;
     kernels.matmul = amx::matmul;
+    kernels.matmulWorkBytes = [](int32_t, int64_t) -> int64_t { return 0; };
     return kernels;
   }();
   return table;

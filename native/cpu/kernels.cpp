@@ -7,6 +7,7 @@ namespace td::TD_ISA {
 
 int32_t activationType(int32_t weightType);
 void (*matmul(int32_t weightType))(const MatMulPiece&);
+int64_t matmulWorkBytes(int32_t weightType, int64_t columns);
 void encode8(const float* x, int64_t columns, Act8Block* out);
 void encodeBf16(const float* x, int64_t columns, uint16_t* out);
 void rmsNorm(const float* x, const float* weight, int64_t columns, float epsilon, float* out);
@@ -27,6 +28,7 @@ constinit const Kernels table = {
     static_cast<td_isa>(TD_LEVEL),
     activationType,
     matmul,
+    matmulWorkBytes,
     encode8,
     encodeBf16,
     rmsNorm,

@@ -23,6 +23,7 @@ struct MatMulPiece {
   int64_t yStride;    // floats from token to token
   int64_t rows;       // rows in these groups; the last group may be padded
   const float* bias;  // of the first row, or null
+  uint8_t* work;      // matmulWorkBytes() of memory, best aligned to 64; one group by itself needs none
 };
 
 // What a piece of context, or several joined, give for some query rows.
@@ -78,6 +79,7 @@ struct Kernels {
   int32_t (*activationType)(int32_t weightType);
   // Null if there is none for a type.
   void (*(*matmul)(int32_t weightType))(const MatMulPiece&);
+  int64_t (*matmulWorkBytes)(int32_t weightType, int64_t columns);
   void (*encode8)(const float* x, int64_t columns, Act8Block* out);
   void (*encodeBf16)(const float* x, int64_t columns, uint16_t* out);
   void (*rmsNorm)(const float* x, const float* weight, int64_t columns, float epsilon, float* out);

@@ -13,6 +13,8 @@ void matmulQ6K(const MatMulPiece& piece);
 void matmulF32(const MatMulPiece& piece);
 void matmulF16(const MatMulPiece& piece);
 void matmulBf16(const MatMulPiece& piece);
+int64_t workBytesOfQ4K(int64_t columns);
+int64_t workBytesOfQ6K(int64_t columns);
 
 void (*matmul(int32_t weightType))(const MatMulPiece&) {
   switch (weightType) {
@@ -34,6 +36,17 @@ void (*matmul(int32_t weightType))(const MatMulPiece&) {
       return matmulBf16;
     default:
       return nullptr;
+  }
+}
+
+int64_t matmulWorkBytes(int32_t weightType, int64_t columns) {
+  switch (weightType) {
+    case TD_Q4_K:
+      return workBytesOfQ4K(columns);
+    case TD_Q6_K:
+      return workBytesOfQ6K(columns);
+    default:
+      return 0;
   }
 }
 

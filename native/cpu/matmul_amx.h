@@ -269,7 +269,7 @@ class AmxMatMul {
     const TileRun w{piece_.tiles + group * groupBytes_, groupBytes_, piece_.blocks, piece_.columns, nullptr, 0};
     const auto* x = reinterpret_cast<const Act8Block*>(piece_.x + token * piece_.xRowBytes);
     F32x16 one[1][1] = {{sum}};
-    Quantized<Weights>::addRests(w, reinterpret_cast<const Act8Rest*>(x + piece_.blocks * Weights::actBlocks), one);
+    Quantized<Weights>::template addRests<1, 1>(w, {x + piece_.blocks * Weights::actBlocks}, one);
     sum = one[0][0];
     if (piece_.bias != nullptr) sum = add(sum, loadFirst(piece_.bias + group * TD_TILE_ROWS, rows));
   }

@@ -20,6 +20,7 @@ class MatMul {
       : o_(o),
         format_(formatOf(o.weight.type)),
         kernel_(target.kernels.matmul(o.weight.type)),
+        work_(matMulWork(target.kernels, o.weight.type, o.weight.layout, o.weight.columns)),
         threads_(target.threads),
         mostChunks_(mostChunks),
         blocks_(blocksPerRow(format_, o.weight.columns)),
@@ -50,18 +51,18 @@ class MatMul {
     const int64_t token = chunk / chunksPerBlock_ * tokensPerBlock_;
     const int64_t groups = std::min(groupsPerChunk_, groups_ - group);
     if (o_.weight.layout == TD_TILES) {
-      compute(o_.weight.data + group * groupBytes_, group, groups, token);
+      compute(o_.weight.data + group * groupBytes_, group, groups, token, scratch);
       return;
     }
     for (int64_t g = group; g < group + groups; ++g) {
       const int64_t row = g * kTileRows;
       const int rows = static_cast<int>(std::min<int64_t>(kTileRows, o_.weight.rows - row));
       packTiles(format_, o_.weight.row<uint8_t>(row), o_.weight.rowBytes, rows, o_.weight.columns, 0, blocks_, scratch);
-      compute(scratch, g, 1, token);
+      compute(scratch, g, 1, token, nullptr);
     }
   }
 
-  WorkNeed work() const { return matMulWork(o_.weight.type, o_.weight.layout, o_.weight.columns); }
+  const WorkNeed& work() const { return work_; }
 
  private:
   // What a core does, about.
@@ -78,7 +79,7 @@ class MatMul {
     }
   }
 
-  void compute(const uint8_t* tiles, int64_t group, int64_t groups, int64_t token) const {
+  void compute(const uint8_t* tiles, int64_t group, int64_t groups, int64_t token, uint8_t* work) const {
     const int64_t row = group * kTileRows;
     kernel_({.tiles = tiles,
              .groups = groups,
@@ -90,12 +91,14 @@ class MatMul {
              .y = o_.out.row<float>(token) + row,
              .yStride = o_.out.columns,
              .rows = std::min(groups * kTileRows, o_.weight.rows - row),
-             .bias = o_.bias ? o_.bias->as<float>() + row : nullptr});
+             .bias = o_.bias ? o_.bias->as<float>() + row : nullptr,
+             .work = work});
   }
 
   op::MatMul o_;
   const Format& format_;
   void (*kernel_)(const MatMulPiece&);
+  WorkNeed work_;
   int threads_;
   int64_t mostChunks_, blocks_, groups_, groupBytes_;
   int64_t tokens_ = 0, tokenBlocks_ = 0, tokensPerBlock_ = 0, groupsPerChunk_ = 0, chunksPerBlock_ = 0;
@@ -143,10 +146,11 @@ bool mayJoin(const op::MatMul& first, const op::MatMul& second) {
          !overlap(first.out, second.x) && !overlap(second.out, first.x) && !overlap(first.out, second.out);
 }
 
-// Weights in plain layout are packed into tiles here, one row group at a time.
-WorkNeed matMulWork(int32_t weightType, td_layout layout, int64_t columns) {
+// Weights in plain layout are packed into tiles here, one row group at a time; from tiles, some kernels unpack them.
+WorkNeed matMulWork(const Kernels& kernels, int32_t weightType, td_layout layout, int64_t columns) {
   const Format& format = formatOf(weightType);
-  return {0, layout == TD_TILES ? 0 : blocksPerRow(format, columns) * tileBytes(format)};
+  return {0, layout == TD_TILES ? kernels.matmulWorkBytes(weightType, columns)
+                                : blocksPerRow(format, columns) * tileBytes(format)};
 }
 
 std::unique_ptr<CpuOperation> makeMatMuls(std::span<const op::MatMul> operations, const CpuTarget& target) {

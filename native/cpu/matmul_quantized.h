@@ -65,6 +65,15 @@ struct TileTimesTokens {
       for (int g = 0; g < G; ++g) sum[g][n] = mulAdd(toFloat(dots[g][n]), mul(scales[g], xScale), sum[g][n]);
     }
   }
+
+  // sum -= minimum * (the sum of the activations); minimum(g) is that of the rows of group g.
+  template <class Minimum>
+  [[gnu::always_inline]] void subtractMinima(int at, Minimum minimum) const {
+    for (int g = 0; g < G; ++g) {
+      const F32x16 least = minimum(g);
+      for (int n = 0; n < N; ++n) sum[g][n] = negMulAdd(least, broadcast(x[n][at].scaledSum), sum[g][n]);
+    }
+  }
 };
 
 // A format for the skeleton: all tiles of the row groups in their order, then each token's rests.
@@ -86,27 +95,64 @@ struct Quantized {
       Weights::tile(TileTimesTokens<G, N>{w.tiles + k * tileBytes, w.groupBytes, x, sum});
       for (int n = 0; n < N; ++n) x[n] += Weights::actBlocks;
     }
-    for (int n = 0; n < N; ++n) {
-      F32x16 one[G][1];
-      for (int g = 0; g < G; ++g) one[g][0] = sum[g][n];
-      addRests(w, reinterpret_cast<const Act8Rest*>(x[n]), one);  // they lie behind the last block
-      for (int g = 0; g < G; ++g) sum[g][n] = one[g][0];
+    // Where blocks differ by where they stand, the code of many at a time would be long.
+    if constexpr (Few || Weights::actBlocks > 1) {
+      for (int n = 0; n < N; ++n) {
+        F32x16 one[G][1];
+        for (int g = 0; g < G; ++g) one[g][0] = sum[g][n];
+        addRests<G, 1>(w, {x[n]}, one);
+        for (int g = 0; g < G; ++g) sum[g][n] = one[g][0];
+      }
+    } else {
+      addRests<G, N>(w, x, sum);
     }
   }
 
-  // A function of its own, because it wants the registers for itself.
-  template <int G>
-  [[gnu::noinline]] static void addRests(const TileRun& w, const Act8Rest* rests, F32x16 (&sum)[G][1]) {
-    F32x16 inRegisters[G][1];
-    for (int g = 0; g < G; ++g) inRegisters[g][0] = sum[g][0];
-    for (const Act8Rest *rest = rests, *end = rests + Act8Row(w.columns).rests; rest < end; ++rest) {
-      const auto index = static_cast<uint32_t>(rest->index);
-      const uint8_t* tile = w.tiles + index / Weights::actBlocks * tileBytes;
-      const Act8Block* const block[1] = {&rest->block};
-      Weights::block(TileTimesTokens<G, 1>{tile, w.groupBytes, block, inRegisters},
-                     static_cast<int>(index % Weights::actBlocks));
+  // What lies behind the tokens' last blocks, whose weights no other token shares. A function of its own, because it
+  // wants the registers for itself.
+  template <int G, int N>
+  [[gnu::noinline]] static void addRests(const TileRun& w, const Act8Block* const (&behind)[N], F32x16 (&sum)[G][N]) {
+    F32x16 inRegisters[N][G][1];
+    for (int n = 0; n < N; ++n) {
+      for (int g = 0; g < G; ++g) inRegisters[n][g][0] = sum[g][n];
     }
-    for (int g = 0; g < G; ++g) sum[g][0] = inRegisters[g][0];
+    const int64_t rests = Act8Row(w.columns).rests;
+    for (int64_t i = 0; i < rests; ++i) {
+#pragma GCC unroll 6
+      for (int n = 0; n < N; ++n) {
+        const Act8Rest* const rest = reinterpret_cast<const Act8Rest*>(behind[n]) + i;
+        const auto index = static_cast<uint32_t>(rest->index);
+        const uint8_t* const tile = w.tiles + index / Weights::actBlocks * tileBytes;
+        const Act8Block* const block[1] = {&rest->block};
+        Weights::block(TileTimesTokens<G, 1>{tile, w.groupBytes, block, inRegisters[n]},
+                       static_cast<int>(index % Weights::actBlocks));
+      }
+    }
+    for (int n = 0; n < N; ++n) {
+      for (int g = 0; g < G; ++g) sum[g][n] = inRegisters[n][g][0];
+    }
+  }
+};
+
+// One that takes its tiles apart before it multiplies them with many tokens.
+template <class Weights>
+struct QuantizedUnpacked : Quantized<Weights> {
+  using Unpacked = Quantized<typename Weights::Unpacked>;
+  static constexpr int kUnpackedTokens = 3 * kQuantizedTokens + 1;             // fewer do not repay it
+  static constexpr int64_t kBytes = Weights::actBlocks * Unpacked::tileBytes;  // of a tile
+
+  static int64_t workBytes(int64_t columns) {
+    return kMostGroups * columns / (kActBlock * Weights::actBlocks) * kBytes;
+  }
+
+  template <int G>
+  [[gnu::noinline]] static TileRun unpack(const TileRun& w, uint8_t* work) {
+    uint8_t* to = work;
+    for (int g = 0; g < G; ++g) {
+      const uint8_t* const tiles = w.tiles + g * w.groupBytes;
+      for (int64_t k = 0; k < w.blocks; ++k, to += kBytes) Weights::unpack(tiles + k * Weights::tileBytes, to);
+    }
+    return {work, w.blocks * kBytes, w.blocks * Weights::actBlocks, w.columns, nullptr, 0};
   }
 };
 

@@ -6,6 +6,10 @@
 //   static constexpr int kMostTokens;    // the largest N beside kMostGroups: as many as the registers hold
 //   static constexpr int kStreamTokens;  // up to so many tokens, memory is what counts:
 //   static constexpr int kStreams;       // then G is this, and N all tokens
+//   using Unpacked = ...;                // if there is one: the format that many tokens are multiplied with,
+//   static constexpr int kUnpackedTokens;  // if there are so many;
+//   template <int G>                       // and how G row groups become it, in the piece's work memory
+//   static TileRun unpack(const TileRun& w, uint8_t* work);
 //   template <bool Few, int G, int N>
 //   static void multiply(const TileRun& w, const TokenRun& x, F32x16 (&sum)[G][N]);
 //
@@ -107,20 +111,32 @@ inline void multiplyFew(const MatMulPiece& piece, TileRun w, int64_t group, int6
   multiplySome<Format, true, G, 1, Format::kStreamTokens>(piece, w, group, token, tokens);
 }
 
-// G row groups times many tokens, cut into parts that differ by one at most: fourteen tokens are 4 + 5 + 5. What is
-// fetched is the next groups, which the first part would wait for.
+// G row groups times many tokens, cut into parts that differ by one at most: fourteen tokens are 4 + 5 + 5. Meanwhile
+// `next` bytes of the groups that follow are fetched, which the first part of those would wait for.
 template <class Format, int G>
-inline void multiplyMany(const MatMulPiece& piece, TileRun w, int64_t group) {
-  const int64_t parts = (piece.tokens + Format::kMostTokens - 1) / Format::kMostTokens,
-                next = group + 2 * G <= piece.groups ? G * w.groupBytes : 0;
-  w.tiles += group * w.groupBytes;
+inline void multiplyParts(const MatMulPiece& piece, TileRun w, int64_t group, const uint8_t* following, int64_t next) {
+  const int64_t parts = (piece.tokens + Format::kMostTokens - 1) / Format::kMostTokens;
   for (int64_t part = 0; part < parts; ++part) {
-    w.fetch = w.tiles + G * w.groupBytes + next * part / parts;
+    w.fetch = following + next * part / parts;
     w.fetchBytes = next * (part + 1) / parts - next * part / parts;
     const int64_t token = part * piece.tokens / parts, end = (part + 1) * piece.tokens / parts;
     // There are more tokens than fit one part, so that no part is less than half of one.
     multiplySome<Format, false, G, Format::kMostTokens / 2, Format::kMostTokens>(piece, w, group, token, end - token);
   }
+}
+
+template <class Format, int G>
+inline void multiplyMany(const MatMulPiece& piece, TileRun w, int64_t group) {
+  w.tiles += group * w.groupBytes;
+  const uint8_t* const following = w.tiles + G * w.groupBytes;
+  const int64_t next = group + 2 * G <= piece.groups ? G * w.groupBytes : 0;
+  if constexpr (requires { typename Format::Unpacked; }) {
+    if (piece.tokens >= Format::kUnpackedTokens) {
+      const TileRun unpacked = Format::template unpack<G>(w, piece.work);
+      return multiplyParts<typename Format::Unpacked, G>(piece, unpacked, group, following, next);
+    }
+  }
+  multiplyParts<Format, G>(piece, w, group, following, next);
 }
 
 template <class Format>

@@ -119,7 +119,7 @@ int32_t GpuDevice::activationType(int32_t weightType) const {
 }
 
 int64_t GpuDevice::workBytesOfMatMul(int32_t weightType, td_layout layout, int64_t columns) const {
-  return pool_ ? matMulWork(weightType, layout, columns).bytes(pool_->threads()) : 0;
+  return pool_ ? matMulWork(kernels_, weightType, layout, columns).bytes(pool_->threads()) : 0;
 }
 
 int64_t GpuDevice::workBytesOfAttention(int heads, int kvHeads, int headSize) const {

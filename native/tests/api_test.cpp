@@ -126,6 +126,8 @@ TEST(Devices, WorkBytesGrowWithThreadsAndRefuseWhatCannotBe) {
   const Device one = openDevice(TD_ISA_SCALAR, 1), three = openDevice(TD_ISA_SCALAR, 3);
   EXPECT_EQ(0, td_work_bytes_of_matmul(three, TD_Q8_0, TD_TILES, 64));
   EXPECT_EQ(16 * 2 * 34, td_work_bytes_of_matmul(one, TD_Q8_0, TD_PLAIN, 64));
+  EXPECT_EQ(2 * 8 * (128 + 16 * 32), td_work_bytes_of_matmul(one, TD_Q4_K, TD_TILES, 512));  // unpacked
+  EXPECT_EQ(3 * 2 * 8 * (192 + 16 * 32), td_work_bytes_of_matmul(three, TD_Q6_K, TD_TILES, 512));
   EXPECT_EQ(3 * 16 * 2 * 34, td_work_bytes_of_matmul(three, TD_Q8_0, TD_PLAIN, 64));
   EXPECT_LT(td_work_bytes_of_attention(one, 8, 2, 64), td_work_bytes_of_attention(three, 8, 2, 64));
   EXPECT_LT(td_work_bytes_of_select(one, 1, 1000), td_work_bytes_of_select(one, 2, 1000));

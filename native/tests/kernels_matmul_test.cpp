@@ -41,6 +41,7 @@ EncodedTokens encode(const Kernels& kernels, const Product& product, int64_t pad
 void multiply(const Kernels& kernels, const Product& product, const std::vector<uint8_t>& tiles, const EncodedTokens& x,
               int64_t firstGroup, int64_t groups, int64_t firstToken, int64_t tokens, float* y, int64_t yStride) {
   const Format& format = product.weights.format();
+  const Poisoned<uint8_t> work(kernels.matmulWorkBytes(product.weights.type, product.weights.columns));
   const int64_t blocks = blocksPerRow(format, product.weights.columns), row = firstGroup * kTileRows;
   kernels.matmul(product.weights.type)({.tiles = tiles.data() + firstGroup * blocks * tileBytes(format),
                                         .groups = groups,
@@ -52,7 +53,9 @@ void multiply(const Kernels& kernels, const Product& product, const std::vector<
                                         .y = y + firstToken * yStride + row,
                                         .yStride = yStride,
                                         .rows = std::min(groups * kTileRows, product.weights.rows - row),
-                                        .bias = product.bias.empty() ? nullptr : product.bias.data() + row});
+                                        .bias = product.bias.empty() ? nullptr : product.bias.data() + row,
+                                        .work = work.data()});
+  ASSERT_TRUE(work.intact());
 }
 
 class MatMulKernels : public ::testing::TestWithParam<td_type> {
