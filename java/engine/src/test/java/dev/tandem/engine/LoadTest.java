@@ -13,7 +13,6 @@ import dev.tandem.runtime.DeviceOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -106,9 +105,9 @@ class LoadTest {
   private final class Line implements AutoCloseable {
     final EngineLoop loop =
         new EngineLoop(
-            model.engine(),
-            new Fallback(model.model(), EngineOptions.of(DeviceOptions.cpu(1))),
-            Optional.empty()); // the model's own has no thread yet
+            new CurrentEngine(
+                model.engine(),
+                EngineOptions.of(DeviceOptions.cpu(1)))); // the model's own has no thread yet
     final CountDownLatch first = new CountDownLatch(1);
     final CountDownLatch go = new CountDownLatch(1);
     final List<Integer> ends = new CopyOnWriteArrayList<>();
