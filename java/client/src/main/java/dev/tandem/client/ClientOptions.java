@@ -159,7 +159,10 @@ public final class ClientOptions {
       return this;
     }
 
-    /** For a connection, TLS and the greeting together (10 s). */
+    /**
+     * For one attempt to connect (10 s): finding the server's addresses, trying them one after the
+     * other, TLS and the greeting together.
+     */
     public Builder connectTimeout(Duration value) {
       requirePositive("connectTimeout", value);
       connectTimeout = value;

@@ -56,9 +56,16 @@ public final class Loops implements AutoCloseable {
         .childHandler(keeping(handler));
   }
 
-  /** What connects; {@code handler} is the beginning of the connection. */
+  /**
+   * What connects, to addresses and not to names: to find those would block the threads. {@code
+   * handler} is the beginning of the connection.
+   */
   public Bootstrap client(ChannelHandler handler) {
-    return new Bootstrap().group(group).channel(NioSocketChannel.class).handler(keeping(handler));
+    return new Bootstrap()
+        .group(group)
+        .channel(NioSocketChannel.class)
+        .disableResolver()
+        .handler(keeping(handler));
   }
 
   private ChannelInitializer<Channel> keeping(ChannelHandler... handlers) {
