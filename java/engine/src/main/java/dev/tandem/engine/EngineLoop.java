@@ -267,10 +267,14 @@ final class EngineLoop {
       }
     }
     for (Run run : scheduler.requests()) {
-      if (defect.isPresent()) {
-        run.fail(stopped("the engine has stopped", defect.get()));
-      } else {
-        run.end(Generation.Reason.CANCELLED);
+      try {
+        if (defect.isPresent()) {
+          run.fail(stopped("the engine has stopped", defect.get()));
+        } else {
+          run.end(Generation.Reason.CANCELLED);
+        }
+      } catch (Throwable e) {
+        // One that cannot be ended is no reason for the others to wait for ever.
       }
     }
   }

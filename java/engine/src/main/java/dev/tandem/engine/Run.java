@@ -204,7 +204,6 @@ final class Run extends Request {
   }
 
   void end(Generation.Reason reason) {
-    ending.accept(this);
     event = channel.next(TokenChannel.Kind.END, 0);
     text.finish();
     boolean stopped = stops.found().isPresent(); // the end may complete a stop string
@@ -219,8 +218,7 @@ final class Run extends Request {
                 beganNanos == 0 ? now : beganNanos,
                 firstNanos == 0 ? now : firstNanos,
                 now));
-    ended = true;
-    channel.publish();
+    publishEnd();
   }
 
   /** Ends it by a failure, unless it has ended. */
@@ -228,11 +226,19 @@ final class Run extends Request {
     if (ended) {
       return;
     }
-    ending.accept(this);
     event = channel.next(TokenChannel.Kind.END, 0);
     event.failure = Optional.of(failure);
-    ended = true;
-    channel.publish();
+    publishEnd();
+  }
+
+  /** Nothing fails from here on: who is no longer known as under way must have been told. */
+  private void publishEnd() {
+    try {
+      ending.accept(this);
+    } finally {
+      ended = true;
+      channel.publish();
+    }
   }
 
   private void append(byte[] utf8, int offset, int length) {

@@ -216,6 +216,9 @@ final class Steps implements AutoCloseable {
       }
       run.sampled(token, count, engine.step(), outputs[member]);
     } catch (RuntimeException e) {
+      if (run.hasEnded()) {
+        throw e; // it has been told its end: this is our own defect
+      }
       run.fail(e);
     }
   }

@@ -112,6 +112,7 @@ class LoadTest {
     final CountDownLatch go = new CountDownLatch(1);
     final List<Integer> ends = new CopyOnWriteArrayList<>();
     final List<EngineLoad> loads = new CopyOnWriteArrayList<>();
+    volatile boolean broken;
 
     /** At the end of the first one, the engine's thread waits for {@link #go}. */
     Line() throws InterruptedException {
@@ -150,15 +151,22 @@ class LoadTest {
         Thread.currentThread().interrupt();
       }
       loop.ending(run);
+      if (broken) {
+        throw new IllegalStateException("made up");
+      }
     }
 
     TokenChannel.Result end(TokenChannel channel) {
+      return lastEvent(channel).result.orElseThrow();
+    }
+
+    TokenChannel.Event lastEvent(TokenChannel channel) {
       TokenChannel.Event event = channel.await();
       while (event.kind != TokenChannel.Kind.END) {
         channel.release();
         event = channel.await();
       }
-      return event.result.orElseThrow();
+      return event;
     }
 
     @Override
@@ -211,6 +219,24 @@ class LoadTest {
       TokenChannel.Result never = line.end(channel);
       assertEquals(Generation.Reason.CANCELLED, never.reason());
       assertEquals(never.endNanos(), never.beganNanos(), "queued all the time");
+    }
+  }
+
+  /** Whatever goes wrong at the end of one: nobody waits for ever, and none comes after. */
+  @Test
+  @Timeout(60)
+  void aDefectAtAnEndIsToldToAll() throws Exception {
+    try (Line line = new Line()) {
+      List<TokenChannel> others = List.of(line.add(0), line.add(0), line.add(0));
+      line.broken = true;
+      line.go.countDown();
+      for (TokenChannel other : others) {
+        RuntimeException told = line.lastEvent(other).failure.orElseThrow();
+        assertEquals("made up", told.getCause().getMessage());
+      }
+      assertEquals("made up", line.loop.defect().orElseThrow().getMessage());
+      assertThrows(IllegalStateException.class, () -> line.add(0));
+      assertEquals(0, line.loop.load().kvBlocksUsed());
     }
   }
 
