@@ -17,6 +17,7 @@ import dev.tandem.protocol.v1.ServerMessage;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -46,6 +47,33 @@ class ConnectionsTest {
   void optionsDoNotTellTheToken() {
     ClientOptions options = ClientOptions.to("::1", 9).token("canary").build();
     assertEquals("[::1]:9", options.toString());
+  }
+
+  @Test
+  void whoWaitsForEverCanSaySo() {
+    Duration ever = ChronoUnit.FOREVER.getDuration();
+    try (FakeServer server = FakeServer.start();
+        TandemClient client =
+            TandemClient.connect(
+                server
+                    .options()
+                    .connectTimeout(ever)
+                    .answerTimeout(ever)
+                    .reconnectFor(ever)
+                    .backoff(new Backoff(Duration.ofMillis(1), ever))
+                    .build())) {
+      assertWorks(server, client);
+      TokenStream lost = client.generate(REQUEST);
+      server.next().channel().close();
+      assertThrows(TandemException.class, lost::finished);
+      assertWorks(server, client);
+    }
+  }
+
+  @Test
+  void aTokenThatIsNullIsRefusedAtOnce() {
+    ClientOptions.Builder options = ClientOptions.to("localhost", 9);
+    assertThrows(NullPointerException.class, () -> options.token(null));
   }
 
   @Test
