@@ -15,6 +15,7 @@ import dev.tandem.protocol.v1.Limits;
 import dev.tandem.protocol.v1.Pong;
 import dev.tandem.protocol.v1.ServerMessage;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.net.ServerSocket;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
@@ -22,6 +23,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -260,6 +262,30 @@ class ConnectionsTest {
       assertEquals(ErrorCode.UNAVAILABLE, failure.code());
       assertTrue(failure.retry());
     }
+  }
+
+  /** However long it would have waited. */
+  @Test
+  void aRequestThatWaitedIsForgottenAtItsEnd() throws InterruptedException {
+    try (FakeServer server = FakeServer.start();
+        TandemClient client =
+            TandemClient.connect(server.options().reconnectFor(Duration.ofHours(1)).build())) {
+      TokenStream lost = client.generate(REQUEST);
+      server.next().channel().close();
+      assertThrows(TandemException.class, lost::finished);
+      WeakReference<?> waited = waited(server, client);
+      while (waited.get() != null) {
+        System.gc();
+        Thread.sleep(10);
+      }
+    }
+  }
+
+  private static WeakReference<?> waited(FakeServer server, TandemClient client) {
+    CompletableFuture<Completion> completion = client.complete(REQUEST);
+    Answers.aText(server.next());
+    assertEquals(" upon a time", completion.join().text());
+    return new WeakReference<>(completion);
   }
 
   @Test
