@@ -162,7 +162,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
 
   /** On the CPU within what the machine has left. */
   private DeviceOptions options(HostResources machine) {
-    DeviceOptions typed = device.options();
+    DeviceOptions typed = device.engine().device();
     DeviceOptions options = isa.map(typed::withInstructionSet).orElse(typed);
     long available = machine.availableMemory().orElse(Long.MAX_VALUE) - RESERVE_BYTES;
     return device.isCpu() ? options.withMemoryLimit(Math.max(1, available)) : options;

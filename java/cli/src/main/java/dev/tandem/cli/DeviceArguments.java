@@ -1,5 +1,6 @@
 package dev.tandem.cli;
 
+import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.machine.HostResources;
 import dev.tandem.runtime.DeviceOptions;
 import dev.tandem.server.config.Quantity;
@@ -42,12 +43,16 @@ final class DeviceArguments {
               + " an error.")
   private Optional<String> gpuMemory = Optional.empty();
 
-  /** What was typed; the library knows which devices there are. */
-  DeviceOptions options() {
-    return DeviceOptions.cpu(threads())
-        .withName(name())
-        .withMemoryLimit(memoryLimit())
-        .withInstructionSet(instructionSet().orElse(""));
+  /**
+   * The usual on the device that was typed; the library knows which there are. (No device's options
+   * by themselves: types in signatures are loaded by the parser, also where nothing runs here.)
+   */
+  EngineOptions engine() {
+    return EngineOptions.of(
+        DeviceOptions.cpu(threads())
+            .withName(name())
+            .withMemoryLimit(memoryLimit())
+            .withInstructionSet(instructionSet().orElse("")));
   }
 
   /** Whether it is the CPU. */

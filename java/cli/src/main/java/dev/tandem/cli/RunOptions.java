@@ -3,7 +3,6 @@ package dev.tandem.cli;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.program.WeightStore;
-import java.util.OptionalInt;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -61,7 +60,7 @@ final class RunOptions {
       throw Failure.usage(
           "--fast-f16 converts weights while they are loaded: leave out --no-repack");
     }
-    return new EngineOptions(device.options(), weights(), OptionalInt.empty(), batch(), 1, fastF16);
+    return device.engine().withWeights(weights()).withStep(batch(), 1).withFastF16(fastF16);
   }
 
   private WeightStore.Mode weights() {
