@@ -1,9 +1,13 @@
-"""Java for the distribution: what jlink takes of the JDK."""
+"""Java for the distribution and for the image (tools/docker): what jlink takes of the JDK.
+
+    PYTHONPATH=tools python3 -m packager.runtime JDK TARGET     # makes it in the new folder TARGET
+"""
 
 import collections
 import pathlib
 import re
 import subprocess
+import sys
 
 # The modules, and of which of them only some packages (with those below them) are taken. A class of ours or of a
 # library that needs something else of the JDK is found by `check`.
@@ -64,3 +68,7 @@ def link(jdk, target):
     output(jdk / "bin/jlink", "--add-modules", ",".join(MODULES), "--output", target, "--strip-debug", "--no-man-pages",
            "--no-header-files", "--compress", "zip-0", "--exclude-resources", ",".join(patterns), "--exclude-files",
            ",".join(FILES), "--release-info", "add:" + ":".join(facts))
+
+
+if __name__ == "__main__":
+    link(*map(pathlib.Path, sys.argv[1:]))

@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code tandem bench kernels}: every kernel of a model by itself, beside the machine's limits. */
@@ -119,27 +120,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
       defaultValue = "5")
   private int repetitions;
 
-  @Option(
-      names = "--device",
-      paramLabel = "NAME",
-      description = "Where to measure, as for 'tandem generate'. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "cpu")
-  private String device;
-
-  @Option(
-      names = "--gpu-memory",
-      paramLabel = "SIZE",
-      description =
-          "Most memory of the GPU to take, such as 6GiB. Default: what is free. More than that is"
-              + " an error.")
-  private Optional<String> gpuMemory = Optional.empty();
-
-  @Option(
-      names = {"-t", "--threads"},
-      paramLabel = "N",
-      description =
-          "Threads that compute. Default: one per physical core that this process may use.")
-  private Optional<Integer> threads = Optional.empty();
+  @Mixin private DeviceArguments device;
 
   @Option(
       names = "--isa",
@@ -181,15 +162,10 @@ final class BenchKernelsCommand implements Callable<Integer> {
 
   /** On the CPU within what the machine has left. */
   private DeviceOptions options(HostResources machine) {
-    String name = RunOptions.device(device);
+    DeviceOptions typed = device.engine().device();
+    DeviceOptions options = isa.map(typed::withInstructionSet).orElse(typed);
     long available = machine.availableMemory().orElse(Long.MAX_VALUE) - RESERVE_BYTES;
-    return DeviceOptions.cpu(RunOptions.threads(threads))
-        .withName(name)
-        .withInstructionSet(isa.or(RunOptions::instructionSet).orElse(""))
-        .withMemoryLimit(
-            RunOptions.isCpu(name) && gpuMemory.isEmpty()
-                ? Math.max(1, available)
-                : RunOptions.gpuMemory(gpuMemory, name));
+    return device.isCpu() ? options.withMemoryLimit(Math.max(1, available)) : options;
   }
 
   /** One round after another, each with every kernel and every limit once. */

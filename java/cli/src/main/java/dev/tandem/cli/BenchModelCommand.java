@@ -1,7 +1,10 @@
 package dev.tandem.cli;
 
+import static dev.tandem.cli.Table.Column.left;
+import static dev.tandem.cli.Table.Column.right;
+import static dev.tandem.cli.Table.NOTHING;
+
 import dev.tandem.cli.BenchModelResult.Test;
-import dev.tandem.cli.Table.Align;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.MemoryNeed;
@@ -220,17 +223,16 @@ final class BenchModelCommand implements Callable<Integer> {
       Engine engine, List<BenchModelResult> results, Optional<MachineLimits> limits) {
     Table table =
         new Table(
-            Align.LEFT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.LEFT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT);
-    table.row(
-        "model", "size", "params", "device", "threads", "test", "tokens/s", "reached", "of limit");
+            List.of(
+                left("model"),
+                right("size"),
+                right("params"),
+                left("device"),
+                right("threads"),
+                right("test"),
+                right("tokens/s"),
+                right("reached"),
+                right("of limit")));
     for (BenchModelResult result : results) {
       Optional<BenchModelResult.Reached> reached = limits.map(l -> result.reached(engine, l));
       table.row(
@@ -243,8 +245,8 @@ final class BenchModelCommand implements Callable<Integer> {
           Quantities.fixed(result.samples().mean(), 2)
               + " ± "
               + Quantities.fixed(result.samples().deviation(), 2),
-          reached.map(BenchModelResult.Reached::text).orElse("-"),
-          reached.map(BenchModelResult.Reached::fractionText).orElse("-"));
+          reached.map(BenchModelResult.Reached::text).orElse(NOTHING),
+          reached.map(BenchModelResult.Reached::fractionText).orElse(NOTHING));
     }
     return table + limits.map(l -> "\n" + LimitsText.of(l)).orElse("");
   }

@@ -53,7 +53,9 @@ record BenchModelResult(Test test, Samples samples) {
     }
 
     String fractionText() {
-      return fraction.isPresent() ? Quantities.fixed(100 * fraction.getAsDouble(), 0) + " %" : "-";
+      return fraction.isPresent()
+          ? Quantities.fixed(100 * fraction.getAsDouble(), 0) + " %"
+          : Table.NOTHING;
     }
   }
 

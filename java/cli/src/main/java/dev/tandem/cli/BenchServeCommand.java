@@ -1,6 +1,9 @@
 package dev.tandem.cli;
 
-import dev.tandem.cli.Table.Align;
+import static dev.tandem.cli.Table.Column.left;
+import static dev.tandem.cli.Table.Column.right;
+import static dev.tandem.cli.Table.NOTHING;
+
 import dev.tandem.cli.load.InstantServer;
 import dev.tandem.cli.load.Lengths;
 import dev.tandem.cli.load.LoadResult;
@@ -17,6 +20,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -301,8 +305,14 @@ final class BenchServeCommand implements Callable<Integer> {
                 Quantities.fixed(result.tokens() / result.seconds(), 1)));
     if (result.succeeded() > 0) {
       Table table =
-          new Table(Align.LEFT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT, Align.RIGHT);
-      table.row("milliseconds", "mean", "p50", "p90", "p99", "max");
+          new Table(
+              List.of(
+                  left("milliseconds"),
+                  right("mean"),
+                  right("p50"),
+                  right("p90"),
+                  right("p99"),
+                  right("max")));
       row(table, "first token", result.firstToken());
       row(table, "each token after", result.perToken());
       row(table, "whole request", result.total());
@@ -326,6 +336,6 @@ final class BenchServeCommand implements Callable<Integer> {
   }
 
   private static String milliseconds(double seconds) {
-    return Double.isNaN(seconds) ? "-" : Quantities.fixed(seconds * 1e3, 3);
+    return Double.isNaN(seconds) ? NOTHING : Quantities.fixed(seconds * 1e3, 3);
   }
 }

@@ -70,7 +70,7 @@ final class DevicesCommand implements Callable<Integer> {
 
   private void addCpu(DevicesReport report) {
     HostResources host = HostResources.ofThisMachine();
-    String isa = RunOptions.instructionSet().orElse("");
+    String isa = DeviceArguments.instructionSet().orElse("");
     DeviceOptions options = DeviceOptions.cpu(host.computeThreads()).withInstructionSet(isa);
     Map<Limit, Double> speeds = new EnumMap<>(Limit.class);
     String kernels;

@@ -1,6 +1,10 @@
 package dev.tandem.cli;
 
-import dev.tandem.cli.Table.Align;
+import static dev.tandem.cli.Table.Column.left;
+import static dev.tandem.cli.Table.Column.right;
+import static dev.tandem.cli.Table.NOTHING;
+
+import dev.tandem.cli.Table.Column;
 import dev.tandem.engine.MemoryNeed;
 import dev.tandem.runtime.Gpu;
 import dev.tandem.runtime.Limit;
@@ -13,8 +17,6 @@ import java.util.OptionalLong;
 
 /** The devices of a machine, for people and for programs. */
 final class DevicesReport {
-
-  private static final String NOTHING = "-";
 
   /**
    * The CPU as far as this process may use it.
@@ -40,40 +42,14 @@ final class DevicesReport {
    */
   DevicesReport(boolean measured) {
     this.measured = measured;
-    table =
-        measured
-            ? tableWithSpeeds()
-            : new Table(
-                Align.LEFT,
-                Align.LEFT,
-                Align.LEFT,
-                Align.RIGHT,
-                Align.RIGHT,
-                Align.RIGHT,
-                Align.LEFT);
-    row(
-        List.of("memory GB/s", "to it GB/s", "from it GB/s"),
-        "device",
-        "name",
-        "kernels",
-        "threads",
-        "memory",
-        "free",
-        "driver");
-  }
-
-  private static Table tableWithSpeeds() {
-    return new Table(
-        Align.LEFT,
-        Align.LEFT,
-        Align.LEFT,
-        Align.RIGHT,
-        Align.RIGHT,
-        Align.RIGHT,
-        Align.RIGHT,
-        Align.RIGHT,
-        Align.RIGHT,
-        Align.LEFT);
+    List<Column> columns = new ArrayList<>();
+    columns.addAll(List.of(left("device"), left("name"), left("kernels"), right("threads")));
+    columns.addAll(List.of(right("memory"), right("free")));
+    if (measured) {
+      columns.addAll(List.of(right("memory GB/s"), right("to it GB/s"), right("from it GB/s")));
+    }
+    columns.add(left("driver"));
+    table = new Table(columns);
   }
 
   void add(Cpu cpu) {

@@ -1,5 +1,8 @@
 package dev.tandem.cli;
 
+import static dev.tandem.cli.Table.Column.left;
+import static dev.tandem.cli.Table.Column.right;
+
 import dev.tandem.cli.Table.Align;
 import dev.tandem.engine.MemoryNeed;
 import dev.tandem.model.family.Families;
@@ -177,15 +180,15 @@ final class InspectCommand implements Callable<Integer> {
   private static Table operators(OperatorGraph graph, Workload workload) {
     Table table =
         new Table(
-            Align.RIGHT,
-            Align.LEFT,
-            Align.LEFT,
-            Align.LEFT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT);
-    table.row("  layer", "operator", "kind", "type", "FLOP", "weights", "activations", "KV");
+            List.of(
+                right("  layer"),
+                left("operator"),
+                left("kind"),
+                left("type"),
+                right("FLOP"),
+                right("weights"),
+                right("activations"),
+                right("KV")));
     for (Operator operator : graph.operators()) {
       Cost cost = operator.cost(workload);
       table.row(

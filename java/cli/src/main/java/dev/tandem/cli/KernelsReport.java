@@ -1,6 +1,9 @@
 package dev.tandem.cli;
 
-import dev.tandem.cli.Table.Align;
+import static dev.tandem.cli.Table.Column.left;
+import static dev.tandem.cli.Table.Column.right;
+import static dev.tandem.cli.Table.NOTHING;
+
 import dev.tandem.engine.calibrate.Kernel;
 import dev.tandem.engine.calibrate.MachineLimits;
 import dev.tandem.engine.calibrate.Samples;
@@ -29,8 +32,6 @@ record KernelsReport(
    * @param seconds that it would take at the limit
    */
   private record Bound(String name, double seconds) {}
-
-  private static final String UNKNOWN = "-";
 
   /** {@code decode, 1 token at depth 0}. */
   private String title() {
@@ -77,31 +78,19 @@ record KernelsReport(
   String text() {
     Table table =
         new Table(
-            Align.LEFT,
-            Align.LEFT,
-            Align.LEFT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.LEFT,
-            Align.RIGHT,
-            Align.RIGHT,
-            Align.LEFT);
-    table.row(
-        "kernel",
-        "shape",
-        "format",
-        "rows",
-        "calls",
-        "us each",
-        "GB/s",
-        "Gop/s",
-        "bound by",
-        "of limit",
-        "share",
-        "operators");
+            List.of(
+                left("kernel"),
+                left("shape"),
+                left("format"),
+                right("rows"),
+                right("calls"),
+                right("us each"),
+                right("GB/s"),
+                right("Gop/s"),
+                left("bound by"),
+                right("of limit"),
+                right("share"),
+                left("operators")));
     double total = stepSeconds();
     double bytes = 0;
     double operations = 0;
@@ -123,8 +112,8 @@ record KernelsReport(
           Quantities.fixed(each * 1e6, 1),
           Quantities.fixed(kernel.bytes() / each * 1e-9, 1),
           Quantities.fixed(kernel.operations() / each * 1e-9, 1),
-          bound.map(Bound::name).orElse(UNKNOWN),
-          bound.map(b -> percent(b.seconds() / each, 0)).orElse(UNKNOWN),
+          bound.map(Bound::name).orElse(NOTHING),
+          bound.map(b -> percent(b.seconds() / each, 0)).orElse(NOTHING),
           percent(seconds(i) / total, 1),
           String.join(" ", use.operators()));
     }
@@ -138,7 +127,7 @@ record KernelsReport(
         Quantities.fixed(bytes / total * 1e-9, 1),
         Quantities.fixed(operations / total * 1e-9, 1),
         "",
-        least.map(seconds -> percent(seconds / total, 0)).orElse(UNKNOWN),
+        least.map(seconds -> percent(seconds / total, 0)).orElse(NOTHING),
         percent(1, 1),
         Quantities.fixed(step.tokens() / total, 2) + " tokens/s");
     return title() + "\n" + table;

@@ -44,7 +44,8 @@ final class ServeRun {
     System.clearProperty(LOG_PROVIDER);
     LogSetup.configure(options.log(), streams.err());
     Path model = ModelOptions.file(options.model().file());
-    ModelLoader loader = new ModelLoader(model, options, RunOptions.instructionSet().orElse(""));
+    ModelLoader loader =
+        new ModelLoader(model, options, DeviceArguments.instructionSet().orElse(""));
     try (EndSignals signals = new EndSignals(streams);
         ServeReport report = new ServeReport(streams, options)) {
       StartListener told =

@@ -12,11 +12,35 @@ final class Table {
     RIGHT
   }
 
+  /**
+   * A column with a title.
+   *
+   * @param align of the title too
+   */
+  record Column(String title, Align align) {
+    static Column left(String title) {
+      return new Column(title, Align.LEFT);
+    }
+
+    static Column right(String title) {
+      return new Column(title, Align.RIGHT);
+    }
+  }
+
+  /** The cell of a value that there is not. */
+  static final String NOTHING = "-";
+
   private final List<Align> aligns;
   private final List<List<String>> rows = new ArrayList<>();
 
   Table(Align... aligns) {
     this.aligns = List.of(aligns);
+  }
+
+  /** Its first row has the titles. */
+  Table(List<Column> columns) {
+    aligns = columns.stream().map(Column::align).toList();
+    rows.add(columns.stream().map(Column::title).toList());
   }
 
   void row(String... cells) {

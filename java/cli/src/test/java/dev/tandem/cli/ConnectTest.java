@@ -73,10 +73,15 @@ class ConnectTest {
     assertEquals(ok(local(words)).out(), ok(remote(words)).out());
   }
 
-  @Test
-  void anEndlessTextIsThatOfThisProcess() {
-    String[] words = {"Once upon a time", "-s", "5", "--ignore-eos", "-n", "250"};
-    assertEquals(ok(local(words)).out(), ok(remote(words)).out());
+  /** As many tokens as are asked for, or as the context takes. */
+  @ParameterizedTest
+  @ValueSource(strings = {"250", "-1"})
+  void anEndlessTextIsThatOfThisProcess(String length) {
+    String[] words = {"Once upon a time", "-s", "5", "--ignore-eos", "-n", length, "--json"};
+    JsonNode here = ok(local(words)).json();
+    JsonNode there = ok(remote(words)).json();
+    assertEquals(here.get("ids"), there.get("ids"));
+    assertEquals("length", there.get("reason").textValue());
   }
 
   @Test

@@ -34,6 +34,7 @@ class DeploymentTest {
   private static final Set<String> INSTRUCTIONS =
       Set.of(
           "FROM",
+          "SHELL",
           "RUN",
           "WORKDIR",
           "COPY",

@@ -22,6 +22,8 @@ public record Backoff(Duration first, Duration most) {
           "pauses from %s to %s: the first is above 0, the longest not below it"
               .formatted(first, most));
     }
+    first = ClientOptions.limited(first);
+    most = ClientOptions.limited(most);
   }
 
   /** From 50 ms to 5 s. */

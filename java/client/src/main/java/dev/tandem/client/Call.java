@@ -29,6 +29,7 @@ abstract class Call {
   private final ClientOptions options;
   private final Duration deadline;
   private Optional<Connection> connection = Optional.empty();
+  private Optional<Future<?>> patienceTimer = Optional.empty();
   private Optional<Future<?>> answerTimer = Optional.empty();
   private Optional<Future<?>> deadlineTimer = Optional.empty();
   private long id;
@@ -64,8 +65,14 @@ abstract class Call {
     }
   }
 
+  /** It waits for a connection, up to so long. */
+  final void waits(Duration patience, Runnable then) {
+    patienceTimer = Optional.of(after(patience, then));
+  }
+
   /** It is sent by this connection, as the request of this number. */
   final ClientMessage sent(Connection by, long number) {
+    patienceTimer.ifPresent(timer -> timer.cancel(false));
     connection = Optional.of(by);
     id = number;
     expectAnswer();
@@ -126,6 +133,7 @@ abstract class Call {
 
   private void end() {
     ended = true;
+    patienceTimer.ifPresent(timer -> timer.cancel(false)); // which else keeps all of it in memory
     answerTimer.ifPresent(timer -> timer.cancel(false));
     deadlineTimer.ifPresent(timer -> timer.cancel(false));
     connection.ifPresent(by -> by.forget(id));

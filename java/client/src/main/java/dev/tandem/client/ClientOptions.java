@@ -2,10 +2,14 @@ package dev.tandem.client;
 
 import dev.tandem.protocol.Frames;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
 
 /** Which server, and how to treat it. A value: made by {@link #to} and the builder behind it. */
 public final class ClientOptions {
+
+  /** As good as for ever, and its nanoseconds fit into a long. */
+  private static final Duration LONGEST = Duration.ofDays(365);
 
   private final Builder values;
 
@@ -92,8 +96,14 @@ public final class ClientOptions {
     }
   }
 
-  private static void requirePositive(String name, Duration value) {
+  private static Duration positive(String name, Duration value) {
     require(!value.isNegative() && !value.isZero(), name, value, "above 0");
+    return limited(value);
+  }
+
+  /** As far as the clock goes. */
+  static Duration limited(Duration value) {
+    return value.compareTo(LONGEST) < 0 ? value : LONGEST;
   }
 
   /** Collects options. */
@@ -142,13 +152,13 @@ public final class ClientOptions {
 
     /** What the server knows this client by; never printed. */
     public Builder token(String value) {
-      token = value;
+      token = Objects.requireNonNull(value, "token");
       return this;
     }
 
     /** For the server's log. */
     public Builder clientName(String value) {
-      clientName = value;
+      clientName = Objects.requireNonNull(value, "clientName");
       return this;
     }
 
@@ -159,17 +169,19 @@ public final class ClientOptions {
       return this;
     }
 
-    /** For a connection, TLS and the greeting together (10 s). */
+    /**
+     * For one attempt to connect (10 s): finding the server's addresses, trying them one after the
+     * other, TLS and the greeting together.
+     */
     public Builder connectTimeout(Duration value) {
-      requirePositive("connectTimeout", value);
-      connectTimeout = value;
+      connectTimeout = positive("connectTimeout", value);
       return this;
     }
 
     /** How long a request waits while no connection can be made (10 s). */
     public Builder reconnectFor(Duration value) {
       require(!value.isNegative(), "reconnectFor", value, "not below 0");
-      reconnectFor = value;
+      reconnectFor = limited(value);
       return this;
     }
 
@@ -185,8 +197,7 @@ public final class ClientOptions {
      * server is asked for a sign of life, and counts as lost if there is none in this time again.
      */
     public Builder answerTimeout(Duration value) {
-      requirePositive("answerTimeout", value);
-      answerTimeout = value;
+      answerTimeout = positive("answerTimeout", value);
       return this;
     }
 

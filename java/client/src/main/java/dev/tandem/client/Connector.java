@@ -7,6 +7,7 @@ import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.protocol.v1.Welcome;
 import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -18,6 +19,7 @@ import io.netty.handler.ssl.SslProvider;
 import io.netty.handler.timeout.IdleStateHandler;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.net.InetAddress;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -36,12 +38,14 @@ final class Connector {
   private final EventLoop loop;
   private final ClientOptions options;
   private final Optional<SslContext> tls;
+  private final Lookup lookup;
 
-  Connector(Loops loops, ClientOptions options) {
+  Connector(Loops loops, ClientOptions options, Lookup.Resolver resolver) {
     this.loops = loops;
     this.loop = loops.group().next();
     this.options = options;
     this.tls = options.tls().map(Connector::context);
+    this.lookup = new Lookup(loop, options.host(), resolver);
   }
 
   private static SslContext context(ClientTls tls) {
@@ -65,36 +69,23 @@ final class Connector {
    * @param changed see {@link Connection}
    */
   Future<Connection> connect(Consumer<Connection> changed) {
-    Promise<Connection> ready = loop.newPromise();
-    Promise<Welcome> greeted = loop.newPromise();
-    int millis = (int) Math.min(Integer.MAX_VALUE, options.connectTimeout().toMillis());
-    Channel channel =
-        loops
-            .client(pipeline(greeted))
-            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, millis)
-            .option(ChannelOption.TCP_NODELAY, true)
-            .option(
-                ChannelOption.RECVBUF_ALLOCATOR,
-                new AdaptiveRecvByteBufAllocator(64, 4 << 10, MOST_READ_BYTES))
-            .connect(options.host(), options.port())
-            .addListener(connected -> {
-              if (!connected.isSuccess()) {
-                greeted.tryFailure(refused(connected.cause()));
-              }
-            })
-            .channel();
-    Future<?> timer =
-        loop.schedule(() -> greeted.tryFailure(silent()), millis, TimeUnit.MILLISECONDS);
-    greeted.addListener((Future<Welcome> welcome) -> {
-      timer.cancel(false);
-      if (welcome.isSuccess()) {
-        ready.setSuccess(take(channel, welcome.getNow(), changed));
-      } else {
-        channel.close();
-        ready.setFailure(welcome.cause());
-      }
-    });
-    return ready;
+    return new Attempt(this, options, loop, changed).connect(lookup);
+  }
+
+  /**
+   * Opens a connection to one of the server's addresses.
+   *
+   * @param greeted what becomes of it when it is open; a failure is a {@link TandemException}
+   */
+  ChannelFuture open(InetAddress address, int timeoutMillis, Promise<Welcome> greeted) {
+    return loops
+        .client(pipeline(greeted))
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
+        .option(ChannelOption.TCP_NODELAY, true)
+        .option(
+            ChannelOption.RECVBUF_ALLOCATOR,
+            new AdaptiveRecvByteBufAllocator(64, 4 << 10, MOST_READ_BYTES))
+        .connect(address, options.port());
   }
 
   private ChannelInitializer<SocketChannel> pipeline(Promise<Welcome> greeted) {
@@ -113,7 +104,8 @@ final class Connector {
     };
   }
 
-  private Connection take(Channel channel, Welcome welcome, Consumer<Connection> changed) {
+  /** Makes a connection of a channel behind its greeting. */
+  Connection take(Channel channel, Welcome welcome, Consumer<Connection> changed) {
     Connection connection = new Connection(channel, options, welcome, changed);
     channel
         .pipeline()
@@ -127,28 +119,5 @@ final class Connector {
     long own = options.answerTimeout().toMillis();
     long idle = Integer.toUnsignedLong(welcome.getLimits().getIdleTimeoutMillis());
     return Math.max(1, idle == 0 ? own : Math.min(own, (long) (idle * IDLE_PART)));
-  }
-
-  private TandemException refused(Throwable cause) {
-    return TandemException.passing(
-            ErrorCode.UNAVAILABLE,
-            "cannot connect to %s: %s".formatted(options.address(), reason(cause)))
-        .because(cause);
-  }
-
-  /** Netty puts the address into some messages. */
-  private static String reason(Throwable cause) {
-    return switch (cause) {
-      case java.net.UnknownHostException e -> "no such host";
-      case java.net.ConnectException e when e.getCause() != null -> e.getCause().getMessage();
-      default -> String.valueOf(cause.getMessage());
-    };
-  }
-
-  private TandemException silent() {
-    return TandemException.passing(
-        ErrorCode.UNAVAILABLE,
-        "cannot connect to %s: no greeting for %d ms"
-            .formatted(options.address(), options.connectTimeout().toMillis()));
   }
 }

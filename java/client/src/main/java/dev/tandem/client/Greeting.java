@@ -42,8 +42,13 @@ final class Greeting extends SimpleChannelInboundHandler<ServerMessage> {
     if (event instanceof SslHandshakeCompletionEvent handshake) {
       if (handshake.isSuccess()) {
         sayHello(context);
+      } else if (handshake.cause() instanceof SSLException tls) {
+        fail(context, untrusted(tls));
       } else {
-        fail(context, untrusted(handshake.cause()));
+        fail(
+            context,
+            unavailable("the connection was lost during the TLS handshake; perhaps it has no TLS")
+                .because(handshake.cause()));
       }
     }
     context.fireUserEventTriggered(event);

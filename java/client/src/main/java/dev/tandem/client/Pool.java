@@ -58,8 +58,7 @@ final class Pool {
       return;
     }
     waiting.add(call);
-    loop.schedule(
-        () -> outOfPatience(call), options.reconnectFor().toNanos(), TimeUnit.NANOSECONDS);
+    call.waits(options.reconnectFor(), () -> outOfPatience(call));
     if (least.isPresent()) {
       loop.schedule(() -> share(call), SHARE_AFTER_MILLIS, TimeUnit.MILLISECONDS);
     }

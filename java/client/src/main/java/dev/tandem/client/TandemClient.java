@@ -21,6 +21,7 @@ import dev.tandem.protocol.v1.TokenizeRequest;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
+import java.net.InetAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -52,10 +53,10 @@ public final class TandemClient implements AutoCloseable {
   /** User code runs on threads of its own: it may block. */
   private final Executor callbacks = task -> Thread.ofVirtual().name("tandem-callback").start(task);
 
-  private TandemClient(ClientOptions options) {
+  private TandemClient(ClientOptions options, Lookup.Resolver resolver) {
     EventLoop loop = loops.group().next();
     try {
-      pool = new Pool(loop, options, new Connector(loops, options));
+      pool = new Pool(loop, options, new Connector(loops, options, resolver));
     } catch (TandemException e) {
       loops.close();
       throw e;
@@ -69,7 +70,11 @@ public final class TandemClient implements AutoCloseable {
    * @throws TandemException if there is no server, or it does not want this client
    */
   public static TandemClient connect(ClientOptions options) {
-    TandemClient client = new TandemClient(options);
+    return connect(options, InetAddress::getAllByName);
+  }
+
+  static TandemClient connect(ClientOptions options, Lookup.Resolver resolver) {
+    TandemClient client = new TandemClient(options, resolver);
     try {
       CompletableFuture<Connection> first = new CompletableFuture<>();
       client

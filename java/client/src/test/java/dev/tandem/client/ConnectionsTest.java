@@ -15,12 +15,15 @@ import dev.tandem.protocol.v1.Limits;
 import dev.tandem.protocol.v1.Pong;
 import dev.tandem.protocol.v1.ServerMessage;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.net.ServerSocket;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -46,6 +49,33 @@ class ConnectionsTest {
   void optionsDoNotTellTheToken() {
     ClientOptions options = ClientOptions.to("::1", 9).token("canary").build();
     assertEquals("[::1]:9", options.toString());
+  }
+
+  @Test
+  void whoWaitsForEverCanSaySo() {
+    Duration ever = ChronoUnit.FOREVER.getDuration();
+    try (FakeServer server = FakeServer.start();
+        TandemClient client =
+            TandemClient.connect(
+                server
+                    .options()
+                    .connectTimeout(ever)
+                    .answerTimeout(ever)
+                    .reconnectFor(ever)
+                    .backoff(new Backoff(Duration.ofMillis(1), ever))
+                    .build())) {
+      assertWorks(server, client);
+      TokenStream lost = client.generate(REQUEST);
+      server.next().channel().close();
+      assertThrows(TandemException.class, lost::finished);
+      assertWorks(server, client);
+    }
+  }
+
+  @Test
+  void aTokenThatIsNullIsRefusedAtOnce() {
+    ClientOptions.Builder options = ClientOptions.to("localhost", 9);
+    assertThrows(NullPointerException.class, () -> options.token(null));
   }
 
   @Test
@@ -131,8 +161,10 @@ class ConnectionsTest {
   /** It may say nothing for long: it is asked for a sign of life, and this is one. */
   @Test
   void silenceWithASignOfLifeIsWaitedFor() {
+    // Long enough for this side to answer in time on a machine that is busy.
     try (FakeServer server = FakeServer.start();
-        TandemClient client = impatient(server);
+        TandemClient client =
+            TandemClient.connect(server.options().answerTimeout(Duration.ofSeconds(1)).build());
         TokenStream stream = client.generate(REQUEST)) {
       FakeServer.Asked asked = server.next();
       asked.answer(Answers.started());
@@ -230,6 +262,30 @@ class ConnectionsTest {
       assertEquals(ErrorCode.UNAVAILABLE, failure.code());
       assertTrue(failure.retry());
     }
+  }
+
+  /** However long it would have waited. */
+  @Test
+  void aRequestThatWaitedIsForgottenAtItsEnd() throws InterruptedException {
+    try (FakeServer server = FakeServer.start();
+        TandemClient client =
+            TandemClient.connect(server.options().reconnectFor(Duration.ofHours(1)).build())) {
+      TokenStream lost = client.generate(REQUEST);
+      server.next().channel().close();
+      assertThrows(TandemException.class, lost::finished);
+      WeakReference<?> waited = waited(server, client);
+      while (waited.get() != null) {
+        System.gc();
+        Thread.sleep(10);
+      }
+    }
+  }
+
+  private static WeakReference<?> waited(FakeServer server, TandemClient client) {
+    CompletableFuture<Completion> completion = client.complete(REQUEST);
+    Answers.aText(server.next());
+    assertEquals(" upon a time", completion.join().text());
+    return new WeakReference<>(completion);
   }
 
   @Test

@@ -12,6 +12,10 @@ import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
@@ -62,6 +66,33 @@ class TlsTest {
       TandemException failure =
           assertThrows(TandemException.class, () -> TandemClient.connect(options));
       assertTrue(failure.getMessage().contains(server.address()), failure.getMessage());
+    }
+  }
+
+  /** One that ends, or is started again, is there later. */
+  @Test
+  void aConnectionThatIsLostInTheHandshakeIsNoReasonToGiveUp() throws Exception {
+    Path certificate = certificate("localhost");
+    try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      Thread closer =
+          Thread.ofPlatform()
+              .start(() -> {
+                try (Socket peer = server.accept()) {
+                  assertEquals(22, peer.getInputStream().read(), "the client's first word");
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+      ClientOptions options =
+          ClientOptions.to("localhost", server.getLocalPort())
+              .tls(ClientTls.trusting(certificate))
+              .build();
+      TandemException failure =
+          assertThrows(TandemException.class, () -> TandemClient.connect(options));
+      assertTrue(failure.retry());
+      assertEquals(ErrorCode.UNAVAILABLE, failure.code());
+      assertTrue(failure.getMessage().contains("during the TLS handshake"), failure.getMessage());
+      closer.join();
     }
   }
 

@@ -111,11 +111,11 @@ public final class Engine implements AutoCloseable {
         KvCache cache = new KvCache(blocks);
         int tokens = Math.min(wantedTokens(model, options), blocks * KvCache.BLOCK_TOKENS);
         return new Engine(model, device, weights, compiled, step, cache, tokens, memory);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         step.close();
         throw e;
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       weights.close();
       device.close();
       throw e;

@@ -1,9 +1,10 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.sample.Sampler;
+import dev.tandem.engine.kv.KvCache;
+import dev.tandem.engine.kv.KvSequence;
+import dev.tandem.engine.program.StepCapacity;
 import dev.tandem.engine.schedule.Context;
 import dev.tandem.engine.schedule.Scheduler;
-import dev.tandem.runtime.AbortFlag;
 import dev.tandem.runtime.RuntimeFailure;
 import java.util.Optional;
 import java.util.Queue;
@@ -13,31 +14,21 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The thread that runs a model's steps: takes what sessions ask for, puts it together to steps as
- * the scheduler decides, runs them, and gives each generation its tokens. Everything of the engine
- * and of the contexts that are under way belongs to this thread; others leave orders.
+ * The thread that runs a model's steps: takes what sessions ask for, lets the scheduler decide what
+ * comes next, and runs that. Everything of the engine and of the contexts that are under way
+ * belongs to this thread; others leave orders.
  */
 final class EngineLoop {
 
   private static final long STEP_NANOS = 200_000_000; // with decoding requests; see Scheduler
 
-  private static final int LOST = Sampler.PENDING - 1; // its draw went with the device
-
-  private volatile Engine engine; // another one if the device is lost; the thread's to change
-  private final Fallback fallback;
+  private final CurrentEngine engine;
   private final Scheduler<Run> scheduler;
-  private final AbortFlag abort = new AbortFlag();
-  private final AbortFlag never = new AbortFlag(); // what takes so short is not worth stopping
+  private final Steps steps;
   private final Queue<Runnable> orders = new ConcurrentLinkedQueue<>();
-  private final int[] tokens;
-  private final int[] outputs;
-  private final int[] sampled;
   private Optional<Thread> thread = Optional.empty(); // guarded by this
   private boolean closed; // guarded by this
   private Optional<Throwable> defect = Optional.empty(); // that ended the thread; guarded by this
-  private boolean lastWasAborted;
-  private Optional<RuntimeFailure> pickLoss = Optional.empty();
-  private volatile Optional<String> deviceLoss;
   private volatile boolean someCancelled;
   private volatile boolean called; // somebody left an order, or changed what can run
   private volatile boolean closing;
@@ -48,22 +39,14 @@ final class EngineLoop {
   private volatile int lastStep;
   private volatile int blocksUsed;
 
-  /**
-   * @param fallback for a device that is lost
-   * @param deviceLoss why the engine is not on the device that was asked for, if it is not
-   */
-  EngineLoop(Engine engine, Fallback fallback, Optional<String> deviceLoss) {
+  EngineLoop(CurrentEngine engine) {
     this.engine = engine;
-    this.fallback = fallback;
-    this.deviceLoss = deviceLoss;
-    int stepTokens = engine.step().capacity().tokens();
-    int running = engine.step().capacity().outputs();
+    Engine first = engine.get();
+    StepCapacity step = first.step().capacity();
     Scheduler.Limits limits =
-        new Scheduler.Limits(stepTokens, running, engine.kvTokens(), STEP_NANOS);
-    scheduler = new Scheduler<>(engine.cache(), limits);
-    tokens = new int[stepTokens];
-    outputs = new int[running];
-    sampled = new int[running];
+        new Scheduler.Limits(step.tokens(), step.outputs(), first.kvTokens(), STEP_NANOS);
+    scheduler = new Scheduler<>(first.cache(), limits);
+    steps = new Steps(scheduler, step);
   }
 
   // ---- from any thread ----
@@ -83,27 +66,17 @@ final class EngineLoop {
     });
   }
 
-  /** What runs the steps now. */
-  Engine engine() {
-    return engine;
-  }
-
-  /** Why it is another one than at the beginning, if it is. */
-  Optional<String> deviceLoss() {
-    return deviceLoss;
-  }
-
   /** Waits until all weights are loaded, wherever that comes to be. */
   void awaitLoaded() {
     for (; ; ) {
-      Engine current = engine;
+      Engine current = engine.get();
       try {
         current.awaitLoaded();
         return;
       } catch (RuntimeException e) {
-        if (e instanceof RuntimeFailure failure && fallback.isFor(failure)) {
+        if (e instanceof RuntimeFailure failure && engine.isLeftFor(failure)) {
           leave(current, failure);
-        } else if (current == engine) {
+        } else if (current == engine.get()) {
           throw e;
         }
       }
@@ -115,7 +88,7 @@ final class EngineLoop {
     CompletableFuture<Void> done = new CompletableFuture<>();
     order(() -> {
       try {
-        if (engine == lost) {
+        if (engine.get() == lost) {
           lost(failure);
         }
         done.complete(null);
@@ -135,15 +108,13 @@ final class EngineLoop {
   void cancel(Run run) {
     run.cancel();
     someCancelled = true;
-    if (run.isStoppable()) {
-      abort.set();
-    }
+    steps.stopFor(run);
     call();
   }
 
   /** How busy it is. */
   EngineLoad load() {
-    return new EngineLoad(running, waiting, lastStep, engine.cache().blocks(), blocksUsed);
+    return new EngineLoad(running, waiting, lastStep, engine.get().cache().blocks(), blocksUsed);
   }
 
   /** What ended the thread, if it did not end by {@link #close}. */
@@ -189,16 +160,15 @@ final class EngineLoop {
       running = thread;
     }
     closing = true;
-    abort.set();
+    steps.stop();
     call();
     running.ifPresent(EngineLoop::join); // whoever closes waits, not only the first
-    abort.close();
-    never.close();
+    steps.close();
   }
 
   private synchronized void order(Runnable order) {
     if (closed) {
-      String name = engine.model().name();
+      String name = engine.get().model().name();
       throw defect
           .map(cause -> stopped(name + " has stopped: " + cause, cause))
           .orElseGet(() -> new IllegalStateException(name + " is closed"));
@@ -244,7 +214,10 @@ final class EngineLoop {
         lastStep = scheduler.members();
         tellLoad();
         if (some) {
-          step();
+          Optional<RuntimeFailure> loss = steps.run(engine.get());
+          if (loss.isPresent()) {
+            lost(loss.get());
+          }
         } else {
           awaitCall();
         }
@@ -260,9 +233,10 @@ final class EngineLoop {
   }
 
   private void tellLoad() {
+    KvCache cache = engine.get().cache();
     running = scheduler.running();
     waiting = scheduler.waiting();
-    blocksUsed = engine.cache().blocks() - engine.cache().freeBlocks();
+    blocksUsed = cache.blocks() - cache.freeBlocks();
   }
 
   /**
@@ -293,17 +267,22 @@ final class EngineLoop {
       }
     }
     for (Run run : scheduler.requests()) {
-      if (defect.isPresent()) {
-        run.fail(stopped("the engine has stopped", defect.get()));
-      } else {
-        run.end(Generation.Reason.CANCELLED);
+      try {
+        if (defect.isPresent()) {
+          run.fail(stopped("the engine has stopped", defect.get()));
+        } else {
+          run.end(Generation.Reason.CANCELLED);
+        }
+      } catch (Throwable e) {
+        // One that cannot be ended is no reason for the others to wait for ever.
       }
     }
   }
 
   private void begin(Run run) {
     Context context = run.context();
-    engine.cache().truncate(context.sequence(), Math.min(run.keep(), context.sequence().length()));
+    KvSequence sequence = context.sequence();
+    engine.get().cache().truncate(sequence, Math.min(run.keep(), sequence.length()));
     context.ids().truncate(run.keep());
     context.ids().addAll(run.prompt());
     context.publish();
@@ -333,40 +312,6 @@ final class EngineLoop {
     }
   }
 
-  private void step() {
-    try {
-      assemble();
-      boolean measured = engine.isLoaded(); // else it waits, and says nothing of later ones
-      long started = System.nanoTime();
-      run();
-      if (measured) {
-        scheduler.ran(System.nanoTime() - started);
-      }
-    } catch (RuntimeFailure e) {
-      if (e.status() == RuntimeFailure.Status.ABORTED) {
-        lastWasAborted = true; // those who did not ask for it are in the next step
-      } else if (Fallback.isLoss(e)) {
-        lost(e);
-      } else {
-        failed(e);
-      }
-      return;
-    } catch (RuntimeException e) {
-      failed(e);
-      return;
-    }
-    lastWasAborted = false;
-    sample();
-    for (int i = 0; i < scheduler.members(); i++) {
-      deliver(i);
-    }
-    if (pickLoss.isPresent()) {
-      RuntimeFailure loss = pickLoss.get();
-      pickLoss = Optional.empty();
-      lost(loss);
-    }
-  }
-
   /**
    * The device is gone, with all that it held. Goes on elsewhere, where texts are read again, or
    * throws what ends everything.
@@ -375,137 +320,12 @@ final class EngineLoop {
     if (closing) {
       return; // everybody is ended next
     }
-    if (!fallback.isFor(failure)) {
+    if (!engine.isLeftFor(failure)) {
       throw failure;
     }
-    Engine before = engine;
-    Engine next = fallback.after(before, failure);
-    deviceLoss = Optional.of(failure.getMessage());
-    engine = next;
-    scheduler.moveTo(next.cache());
+    Engine before = engine.leave(failure);
+    scheduler.moveTo(engine.get().cache());
     tellLoad();
     before.close();
-  }
-
-  /** Samples the tokens of all outputs; draws from whole rows are made together. */
-  private void sample() {
-    boolean pending = false;
-    for (int i = 0; i < scheduler.members(); i++) {
-      Run run = scheduler.member(i);
-      if (run.context().pending() == 0) {
-        try {
-          sampled[i] = run.sampler().sample(engine.step(), outputs[i]);
-          pending |= sampled[i] == Sampler.PENDING;
-        } catch (RuntimeException e) {
-          run.fail(e);
-        }
-      }
-    }
-    if (pending) {
-      pick();
-    }
-  }
-
-  private void pick() {
-    try {
-      engine.pick(never);
-    } catch (RuntimeException e) {
-      if (Fallback.isLoss(e)) {
-        pickLoss = Optional.of((RuntimeFailure) e);
-      }
-      for (int i = 0; i < scheduler.members(); i++) {
-        Run run = scheduler.member(i);
-        if (run.context().pending() == 0 && sampled[i] == Sampler.PENDING) {
-          if (pickLoss.isPresent()) {
-            run.sampler().drawAgain();
-            sampled[i] = LOST;
-          } else {
-            run.fail(e);
-          }
-        }
-      }
-    }
-  }
-
-  private void assemble() {
-    engine.begin();
-    for (int i = 0; i < scheduler.members(); i++) {
-      Run run = scheduler.member(i);
-      int count = scheduler.count(i);
-      Context context = run.context();
-      for (int t = 0; t < count; t++) {
-        tokens[t] = context.ids().get(context.sequence().length() + t);
-      }
-      boolean last = count == context.pending();
-      outputs[i] =
-          engine.add(
-              context.sequence(),
-              tokens,
-              0,
-              count,
-              last ? Engine.Outputs.LAST : Engine.Outputs.NONE);
-      if (last) {
-        run.sampler().adjust(engine.step(), outputs[i]);
-      }
-    }
-  }
-
-  /**
-   * Runs the step. Who is cancelled stops it, even if others are in it, who then lose its time: but
-   * not twice in a row, or a peer who starts and cancels could stop them for ever.
-   */
-  private void run() {
-    boolean stoppable = scheduler.members() == 1 || !lastWasAborted;
-    abort.clear();
-    for (int i = 0; i < scheduler.members(); i++) {
-      Run run = scheduler.member(i);
-      run.stepBegins();
-      run.setStoppable(stoppable);
-      if (stoppable && run.isCancelled()) {
-        abort.set(); // cancelled while nobody looked
-      }
-    }
-    if (closing) {
-      abort.set();
-    }
-    try {
-      engine.run(abort);
-    } finally {
-      for (int i = 0; i < scheduler.members(); i++) {
-        scheduler.member(i).setStoppable(false);
-      }
-    }
-  }
-
-  private void failed(RuntimeException failure) {
-    if (scheduler.failed()) {
-      scheduler.member(0).fail(failure);
-    }
-  }
-
-  private void deliver(int member) {
-    Run run = scheduler.member(member);
-    if (run.hasEnded()) {
-      return; // it could not be sampled
-    }
-    Context context = run.context();
-    context.publish();
-    int count = scheduler.count(member);
-    if (context.pending() > 0) {
-      run.readPrompt(count);
-      return;
-    }
-    if (sampled[member] == LOST) {
-      return; // its row will be computed again
-    }
-    try {
-      int token = sampled[member];
-      if (token == Sampler.PENDING) {
-        token = run.sampler().picked(engine.step());
-      }
-      run.sampled(token, count, engine.step(), outputs[member]);
-    } catch (RuntimeException e) {
-      run.fail(e);
-    }
   }
 }

@@ -10,7 +10,7 @@ import java.util.List;
  * What to generate.
  *
  * @param maxTokens most tokens to generate; {@link #UNLIMITED} = until the model ends its text or
- *     the context is full
+ *     the context is full: a text has as many tokens as that at most, what is generated included
  * @param sampling how tokens are drawn
  * @param ignoreEnd go on when the model ends its text
  * @param stop strings before which the text ends

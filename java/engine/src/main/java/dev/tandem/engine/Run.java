@@ -23,7 +23,6 @@ final class Run extends Request {
   private final boolean only;
   private final Consumer<Run> ending;
   private final GenerationOptions options;
-  private final int contextTokens;
   private final int keep;
   private final int[] prompt;
   private final Vocabulary vocabulary;
@@ -59,12 +58,12 @@ final class Run extends Request {
       Tokenizer tokenizer,
       TokenChannel channel,
       Consumer<Run> ending) {
-    super(context, options.maxTokens(), priority);
+    // What follows it in the context may have to be read again: all of a text has its place there.
+    super(context, Math.min(options.maxTokens(), room(engine, keep, prompt)), priority);
     this.channel = channel;
     this.only = only;
     this.ending = ending;
     this.options = options;
-    contextTokens = engine.kvTokens();
     this.keep = keep;
     this.prompt = prompt;
     vocabulary = tokenizer.vocabulary();
@@ -75,6 +74,11 @@ final class Run extends Request {
     if (isKnown(last)) {
       text.follow(last);
     }
+  }
+
+  /** Tokens that the context can take behind a prompt. */
+  private static int room(Engine engine, int keep, int[] prompt) {
+    return engine.kvTokens() - keep - prompt.length;
   }
 
   /** Tokens of the context that stay, before the prompt. */
@@ -170,7 +174,7 @@ final class Run extends Request {
       readPrompt(count);
       firstNanos = System.nanoTime();
     }
-    if (generated == options.maxTokens()) {
+    if (generated == mostTokens()) {
       end(Generation.Reason.LENGTH);
     } else if (!options.ignoreEnd() && isKnown(id) && vocabulary.isEndOfGeneration(id)) {
       end(Generation.Reason.STOP);
@@ -194,13 +198,12 @@ final class Run extends Request {
     channel.publish();
     if (stops.found().isPresent()) {
       end(Generation.Reason.STOP);
-    } else if (generated == options.maxTokens() || context().sequence().length() == contextTokens) {
+    } else if (generated == mostTokens()) {
       end(Generation.Reason.LENGTH);
     }
   }
 
   void end(Generation.Reason reason) {
-    ending.accept(this);
     event = channel.next(TokenChannel.Kind.END, 0);
     text.finish();
     boolean stopped = stops.found().isPresent(); // the end may complete a stop string
@@ -215,8 +218,7 @@ final class Run extends Request {
                 beganNanos == 0 ? now : beganNanos,
                 firstNanos == 0 ? now : firstNanos,
                 now));
-    ended = true;
-    channel.publish();
+    publishEnd();
   }
 
   /** Ends it by a failure, unless it has ended. */
@@ -224,11 +226,19 @@ final class Run extends Request {
     if (ended) {
       return;
     }
-    ending.accept(this);
     event = channel.next(TokenChannel.Kind.END, 0);
     event.failure = Optional.of(failure);
-    ended = true;
-    channel.publish();
+    publishEnd();
+  }
+
+  /** Nothing fails from here on: who is no longer known as under way must have been told. */
+  private void publishEnd() {
+    try {
+      ending.accept(this);
+    } finally {
+      ended = true;
+      channel.publish();
+    }
   }
 
   private void append(byte[] utf8, int offset, int length) {

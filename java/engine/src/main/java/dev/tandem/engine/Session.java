@@ -165,7 +165,7 @@ public final class Session implements AutoCloseable {
       GenerationListener listener,
       long started) {
     try {
-      requireFitting(keep, prompt);
+      requireFitting(keep, prompt, options);
       TokenChannel channel = new TokenChannel(loop::call);
       Run run =
           new Run(
@@ -192,15 +192,17 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  private void requireFitting(int keep, int[] prompt) {
+  /** With room for a token that follows, if any is wanted. */
+  private void requireFitting(int keep, int[] prompt, GenerationOptions options) {
     if (prompt.length == 0) {
       throw new EngineException("the prompt is empty: at least one token is needed");
     }
-    int room = Math.max(0, capacity() - keep);
+    int answer = Math.min(1, options.maxTokens());
+    int room = Math.max(0, capacity() - keep - answer);
     if (prompt.length > room) {
       throw new EngineException(
-          "the prompt has %d tokens, and the context has room for %d (%d, %d in use); choose a larger context (-c) or a shorter prompt"
-              .formatted(prompt.length, room, capacity(), keep));
+          "the prompt has %d tokens, and the context has room for %d (%d, %d in use, %d for what follows); choose a larger context (-c) or a shorter prompt"
+              .formatted(prompt.length, room, capacity(), keep, answer));
     }
   }
 

@@ -21,12 +21,18 @@ public final class TandemModel implements AutoCloseable {
   private final Model model;
   private final Tokenizer tokenizer;
   private final ChatTemplate chatTemplate;
+  private final CurrentEngine engine;
   private final EngineLoop loop;
   private final AtomicBoolean warned = new AtomicBoolean();
 
   private TandemModel(
-      Model model, EngineLoop loop, Tokenizer tokenizer, ChatTemplate chatTemplate) {
+      Model model,
+      CurrentEngine engine,
+      EngineLoop loop,
+      Tokenizer tokenizer,
+      ChatTemplate chatTemplate) {
     this.model = model;
+    this.engine = engine;
     this.loop = loop;
     this.tokenizer = tokenizer;
     this.chatTemplate = chatTemplate;
@@ -65,23 +71,11 @@ public final class TandemModel implements AutoCloseable {
     }
     ChatTemplate chatTemplate =
         ChatTemplate.of(model.file().metadata()).orElseGet(ChatTemplate::plain);
-    Fallback fallback = new Fallback(model, options);
-    Optional<String> loss = Optional.empty();
-    Engine engine;
+    CurrentEngine engine = CurrentEngine.load(model, options, progress);
     try {
-      engine = Engine.load(model, options, progress);
-    } catch (RuntimeFailure e) {
-      if (!fallback.isFor(e)) {
-        throw e;
-      }
-      loss = Optional.of(e.getMessage());
-      engine = fallback.instead(e, progress);
-    }
-    try {
-      EngineLoop loop = new EngineLoop(engine, fallback, loss);
-      return new TandemModel(engine.model(), loop, tokenizer, chatTemplate);
+      return new TandemModel(model, engine, new EngineLoop(engine), tokenizer, chatTemplate);
     } catch (RuntimeException | Error e) {
-      engine.close();
+      engine.get().close();
       throw e;
     }
   }
@@ -116,12 +110,12 @@ public final class TandemModel implements AutoCloseable {
    * device was lost meanwhile: see {@link OnDeviceLoss}.
    */
   public Engine engine() {
-    return loop.engine();
+    return engine.get();
   }
 
   /** Why the model is no longer on the device that it was opened for, if it is not. */
   public Optional<String> deviceLoss() {
-    return loop.deviceLoss();
+    return engine.loss();
   }
 
   /** Tells the log, once, that conversations are nothing that this model was trained for. */
@@ -186,7 +180,7 @@ public final class TandemModel implements AutoCloseable {
   public void close() {
     loop.close();
     synchronized (this) {
-      loop.engine().close();
+      engine.get().close();
     }
   }
 }

@@ -13,7 +13,6 @@ import dev.tandem.runtime.DeviceOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -106,13 +105,14 @@ class LoadTest {
   private final class Line implements AutoCloseable {
     final EngineLoop loop =
         new EngineLoop(
-            model.engine(),
-            new Fallback(model.model(), EngineOptions.of(DeviceOptions.cpu(1))),
-            Optional.empty()); // the model's own has no thread yet
+            new CurrentEngine(
+                model.engine(),
+                EngineOptions.of(DeviceOptions.cpu(1)))); // the model's own has no thread yet
     final CountDownLatch first = new CountDownLatch(1);
     final CountDownLatch go = new CountDownLatch(1);
     final List<Integer> ends = new CopyOnWriteArrayList<>();
     final List<EngineLoad> loads = new CopyOnWriteArrayList<>();
+    volatile boolean broken;
 
     /** At the end of the first one, the engine's thread waits for {@link #go}. */
     Line() throws InterruptedException {
@@ -151,15 +151,22 @@ class LoadTest {
         Thread.currentThread().interrupt();
       }
       loop.ending(run);
+      if (broken) {
+        throw new IllegalStateException("made up");
+      }
     }
 
     TokenChannel.Result end(TokenChannel channel) {
+      return lastEvent(channel).result.orElseThrow();
+    }
+
+    TokenChannel.Event lastEvent(TokenChannel channel) {
       TokenChannel.Event event = channel.await();
       while (event.kind != TokenChannel.Kind.END) {
         channel.release();
         event = channel.await();
       }
-      return event.result.orElseThrow();
+      return event;
     }
 
     @Override
@@ -212,6 +219,24 @@ class LoadTest {
       TokenChannel.Result never = line.end(channel);
       assertEquals(Generation.Reason.CANCELLED, never.reason());
       assertEquals(never.endNanos(), never.beganNanos(), "queued all the time");
+    }
+  }
+
+  /** Whatever goes wrong at the end of one: nobody waits for ever, and none comes after. */
+  @Test
+  @Timeout(60)
+  void aDefectAtAnEndIsToldToAll() throws Exception {
+    try (Line line = new Line()) {
+      List<TokenChannel> others = List.of(line.add(0), line.add(0), line.add(0));
+      line.broken = true;
+      line.go.countDown();
+      for (TokenChannel other : others) {
+        RuntimeException told = line.lastEvent(other).failure.orElseThrow();
+        assertEquals("made up", told.getCause().getMessage());
+      }
+      assertEquals("made up", line.loop.defect().orElseThrow().getMessage());
+      assertThrows(IllegalStateException.class, () -> line.add(0));
+      assertEquals(0, line.loop.load().kvBlocksUsed());
     }
   }
 

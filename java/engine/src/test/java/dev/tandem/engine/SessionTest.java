@@ -88,12 +88,11 @@ class SessionTest {
   void fullContext() {
     Generation generation = session.generate(PROMPT, greedy(GenerationOptions.UNLIMITED), NOBODY);
     assertEquals(Generation.Reason.LENGTH, generation.reason());
-    assertEquals(CONTEXT, session.length());
-    // One more than is read: the last token needs no place.
-    assertEquals(CONTEXT - PROMPT.length + 1, generation.generatedTokens());
+    assertEquals(CONTEXT - PROMPT.length, generation.generatedTokens());
+    assertEquals(CONTEXT - 1, session.length()); // the last one is read when the text goes on
     EngineException e =
         assertThrows(EngineException.class, () -> session.generate(PROMPT, greedy(1), NOBODY));
-    assertTrue(e.getMessage().contains("has room for 0 (96, 97 in use)"), e.getMessage());
+    assertTrue(e.getMessage().contains("has room for 0 (96, 96 in use"), e.getMessage());
     session.reset();
     assertEquals(0, session.length());
     assertEquals(1, session.generate(PROMPT, greedy(1), NOBODY).generatedTokens());
@@ -102,7 +101,12 @@ class SessionTest {
   @Test
   void promptAsLargeAsTheContext() {
     int[] prompt = IntStream.range(0, CONTEXT).map(i -> 260 + i % 40).toArray();
-    Generation generation = session.generate(prompt, greedy(5), NOBODY);
+    assertThrows(EngineException.class, () -> session.generate(prompt, greedy(1), NOBODY));
+    assertEquals(0, session.generate(prompt, greedy(0), NOBODY).generatedTokens());
+    assertEquals(CONTEXT, session.length());
+    session.reset();
+    int[] shorter = Arrays.copyOf(prompt, CONTEXT - 1);
+    Generation generation = session.generate(shorter, greedy(5), NOBODY);
     assertEquals(Generation.Reason.LENGTH, generation.reason());
     assertEquals(1, generation.generatedTokens());
   }
@@ -113,8 +117,8 @@ class SessionTest {
     EngineException e =
         assertThrows(EngineException.class, () -> session.generate(prompt, greedy(1), NOBODY));
     assertEquals(
-        "the prompt has 97 tokens, and the context has room for 96 (96, 0 in use); choose a larger"
-            + " context (-c) or a shorter prompt",
+        "the prompt has 97 tokens, and the context has room for 95 (96, 0 in use, 1 for what"
+            + " follows); choose a larger context (-c) or a shorter prompt",
         e.getMessage());
     assertEquals(0, session.length());
   }

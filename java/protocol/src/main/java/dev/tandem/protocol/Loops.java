@@ -17,6 +17,7 @@ import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.time.Duration;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The threads that read and write, and all that they read from and write to: when they end, each
@@ -32,6 +33,7 @@ public final class Loops implements AutoCloseable {
   private static final Duration LONGEST_CLOSE = Duration.ofSeconds(5);
 
   private final EventLoopGroup group;
+  private final AtomicBoolean closing = new AtomicBoolean();
 
   // What comes when all are being closed is closed too. Nobody listens to the group's own futures.
   private final ChannelGroup channels =
@@ -56,9 +58,16 @@ public final class Loops implements AutoCloseable {
         .childHandler(keeping(handler));
   }
 
-  /** What connects; {@code handler} is the beginning of the connection. */
+  /**
+   * What connects, to addresses and not to names: to find those would block the threads. {@code
+   * handler} is the beginning of the connection.
+   */
   public Bootstrap client(ChannelHandler handler) {
-    return new Bootstrap().group(group).channel(NioSocketChannel.class).handler(keeping(handler));
+    return new Bootstrap()
+        .group(group)
+        .channel(NioSocketChannel.class)
+        .disableResolver()
+        .handler(keeping(handler));
   }
 
   private ChannelInitializer<Channel> keeping(ChannelHandler... handlers) {
@@ -72,12 +81,13 @@ public final class Loops implements AutoCloseable {
   }
 
   /**
-   * Closes ports and connections, and ends the threads; returns when that has happened. What was
-   * written from other threads before goes as far as the sockets take it.
+   * Closes ports and connections, and ends the threads; returns when that has happened, to whoever
+   * calls. What was written from other threads before goes as far as the sockets take it. Not for
+   * these threads themselves.
    */
   @Override
   public void close() {
-    if (!group.isShuttingDown()) {
+    if (!closing.getAndSet(true)) {
       for (EventExecutor loop : group) {
         loop.submit(() -> {}).awaitUninterruptibly(LONGEST_CLOSE.toMillis());
       }

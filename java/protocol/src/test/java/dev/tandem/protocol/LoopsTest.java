@@ -15,7 +15,10 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class LoopsTest {
@@ -106,6 +109,26 @@ class LoopsTest {
       loops.close();
       assertTrue(Thread.interrupted(), "the interrupt is told on");
       assertEquals(-1, socket.getInputStream().read());
+    }
+  }
+
+  /** Each returns when all has ended, and none fails because another was first. */
+  @Test
+  void severalThreadsCloseAtOnce() {
+    for (int i = 0; i < 100; i++) {
+      Loops loops = loops(2);
+      open(loops);
+      List<CompletableFuture<Boolean>> closed =
+          Stream.generate(() ->
+                  CompletableFuture.supplyAsync(
+                      () -> {
+                        loops.close();
+                        return loops.group().isTerminated();
+                      },
+                      task -> Thread.ofPlatform().start(task)))
+              .limit(4)
+              .toList();
+      closed.forEach(end -> assertTrue(end.join()));
     }
   }
 

@@ -75,7 +75,14 @@ public final class WeightLoader implements AutoCloseable {
     totalBytes = pieces.stream().mapToLong(Piece::bytes).sum();
     publish();
     for (int i = 0; i < Math.min(threadCount, pieces.size()); i++) {
-      threads.add(Thread.ofPlatform().daemon().name("tandem-load-" + i).start(this::work));
+      try {
+        threads.add(Thread.ofPlatform().daemon().name("tandem-load-" + i).start(this::work));
+      } catch (OutOfMemoryError e) { // the machine gives no more threads
+        if (threads.isEmpty()) {
+          throw e;
+        }
+        break; // not to be thrown: those that work would work on memory that is given back
+      }
     }
   }
 

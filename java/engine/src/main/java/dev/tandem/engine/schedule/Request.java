@@ -30,6 +30,11 @@ public abstract class Request {
     return priority;
   }
 
+  /** Tokens that it generates at most. */
+  protected final int mostTokens() {
+    return mostTokens;
+  }
+
   /** The context has all tokens that are to be read. */
   final void submitted() {
     // The last token that is generated is not read.
