@@ -8,6 +8,7 @@ import dev.tandem.runtime.DeviceOptions;
 import dev.tandem.server.config.Quantity;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Option;
 
 /** How a model runs: options of all commands that load one. */
@@ -18,6 +19,8 @@ final class RunOptions {
 
   private static final int MOST_THREADS = 1024;
   private static final String CPU = "cpu";
+  private static final Pattern DEVICE =
+      Pattern.compile("cpu|cuda:\\d{1,9}|emulated:\\d{1,9}(/cuda|/host)?");
   private static final long LEAST_GPU_MEMORY = 1 << 20;
 
   @Option(
@@ -119,11 +122,12 @@ final class RunOptions {
 
   /** What could be a device's name; the library knows which there are. */
   static String device(String typed) {
-    if (!typed.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+    if (!DEVICE.matcher(typed).matches()) {
       throw Failure.value(
           "--device",
           "'" + Printable.line(typed, 40) + "'",
-          "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
+          "cpu, cuda:0, emulated:0/cuda, emulated:0/host, or another number than 0 ('tandem"
+              + " devices' shows the GPUs)");
     }
     return typed;
   }
