@@ -292,13 +292,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
   private static String text(
       Device device, Model model, MachineLimits limits, List<KernelsReport> reports) {
     StringBuilder text = new StringBuilder();
-    text.append(
-        "%s, %s %s, %s%n"
-            .formatted(
-                Printable.line(model.name()),
-                device.name(),
-                device.instructionSet(),
-                Quantities.plural(device.threads(), "thread")));
+    text.append("%s, %s%n".formatted(Printable.line(model.name()), device.description()));
     text.append(LimitsText.of(limits));
     reports.forEach(report -> text.append('\n').append(report.text()));
     return text.toString();

@@ -231,14 +231,17 @@ final class BenchModelCommand implements Callable<Integer> {
             Align.RIGHT);
     table.row(
         "model", "size", "params", "device", "threads", "test", "tokens/s", "reached", "of limit");
+    // "cpu avx512, 2 threads", or "cuda:0": of a GPU nobody counts threads.
+    String[] device = engine.device().description().split(", ");
+    String threads = device.length > 1 ? Integer.toString(engine.device().threads()) : "-";
     for (BenchModelResult result : results) {
       Optional<BenchModelResult.Reached> reached = limits.map(l -> result.reached(engine, l));
       table.row(
           Printable.line(describe(engine.model())),
           MemoryNeed.text(engine.model().file().tensorBytes()),
           Quantities.count(engine.model().graph().parameters()),
-          engine.device().name() + " " + engine.device().instructionSet(),
-          Integer.toString(engine.device().threads()),
+          device[0],
+          threads,
           result.test().name(),
           Quantities.fixed(result.samples().mean(), 2)
               + " ± "
