@@ -158,7 +158,10 @@ final class GenerateCommand implements Callable<Integer> {
         streams.note(report.headline());
       }
       int[] tokens =
-          chat ? conversation.tokens(template, loaded.tokenizer(), prompt) : tokens(loaded, prompt);
+          chat
+              ? conversation.tokens(
+                  conversation.prompts(template, model.file(), loaded.tokenizer()), prompt)
+              : tokens(loaded, prompt);
       int code = generate(session, prompt, tokens, options, report);
       if (!quiet) {
         loss.tell(loaded, streams);
