@@ -56,6 +56,11 @@ class HelpTest {
     assertTrue(
         Pattern.compile("^  (tandem|\\w+ .*\\| tandem) ", Pattern.MULTILINE).matcher(help).find(),
         help);
+    Matcher examples = Pattern.compile("\n(Try|Examples?):\n((.+\n)+)").matcher(help);
+    assertTrue(examples.find(), help);
+    for (String example : examples.group(2).split("\n")) {
+      assertTrue(example.startsWith("  "), "too long, and wrapped: " + example);
+    }
     assertFalse(help.contains("\u001b"), "colours only on a terminal");
     assertFalse(help.contains("${"), help);
   }
@@ -71,6 +76,8 @@ class HelpTest {
     assertEquals(help(""), ok("help").out());
     assertEquals(help("generate"), ok("help", "generate").out());
     assertEquals(help("bench model"), ok("help", "bench", "model").out());
+    assertEquals(help("generate"), ok("-h", "generate").out());
+    assertEquals(help("bench model"), ok("--help", "bench", "model").out());
   }
 
   @Test
