@@ -116,6 +116,11 @@ class ErrorsTest {
         "chat -c 0                ~ -c 0 is not possible: at least 1 token",
         "chat Hello               ~ 'Hello' belongs to no option",
         "-m x                     ~ there is no option '-m'; options of a command stand behind it",
+        "generate x --device GPU  ~ --device 'GPU' is not possible: cpu, cuda:0, emulated:0/cuda,"
+            + " emulated:0/host, or another number than 0 ('tandem devices' shows the GPUs)",
+        "bench kernels --type Q8_0 ~ --type is for shapes, and a model has its own: add --shape",
+        "bench serve --connect localhost:1 --speed 2 ~ --speed is that of a trace: add --trace"
+            + " FILE",
       })
   void wrongUsageIsToldInALine(String words, String message) {
     Tandem.Result result = run(words.strip().split(" "));
