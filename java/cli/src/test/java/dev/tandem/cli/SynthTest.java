@@ -147,7 +147,7 @@ class SynthTest {
         "--vocabulary 258      | a vocabulary of 258 tokens is too small; at least 259 are needed",
         "--type I8             | type I8 cannot be decoded; supported: F32, .*",
         "--output-type F64 --untied | type F64 cannot be decoded; supported: F32, .*",
-        "--type Q9             | Invalid value for option '--type': expected one of .*",
+        "--type Q9             | --type 'Q9' is not possible: F32, .*",
         "--heads 100000 --kv-heads 100000 --head-size 100000 | .*too large.*",
         "--layers many         | Invalid value for option '--layers': 'many' is no whole number.*",
       })
