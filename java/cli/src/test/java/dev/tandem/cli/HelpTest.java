@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -164,7 +165,9 @@ class HelpTest {
   void coloursAreForTerminals() {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Tandem.run(InputStream.nullInputStream(), out, Set.of(Streams.Kind.OUT), "--help");
-    boolean wanted = System.getenv("NO_COLOR") == null && !"dumb".equals(System.getenv("TERM"));
+    boolean wanted =
+        Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty()
+            && !"dumb".equals(System.getenv("TERM"));
     assertEquals(wanted, out.toString(java.nio.charset.StandardCharsets.UTF_8).contains("\u001b["));
   }
 
