@@ -62,7 +62,7 @@ final class CurlExamplesTest {
   @ParameterizedTest(name = "{1}")
   @MethodSource("examples")
   void examplesWork(String expected, String command) {
-    String here = command.replace("localhost:8081", "localhost:" + server.port());
+    String here = command.replace("localhost:8080", "localhost:" + server.port());
     Shell.Result result =
         Shell.run("bash", "-c", "set -e; curl() { command curl -sS \"$@\"; }\n" + here);
     assertEquals(0, result.status(), result.output());

@@ -80,11 +80,9 @@ final class BenchKernelsCommand implements Callable<Integer> {
       names = "--type",
       paramLabel = "TYPE",
       description =
-          "With --shape: the format of the matrices: ${COMPLETION-CANDIDATES}. Default:"
-              + " ${DEFAULT-VALUE}.",
-      completionCandidates = Types.class,
-      defaultValue = "Q4_0")
-  private TensorType type;
+          "With --shape: the format of the matrices: ${COMPLETION-CANDIDATES}. Default: Q4_0.",
+      completionCandidates = Types.class)
+  private Optional<TensorType> type = Optional.empty();
 
   @Option(
       names = {"-b", "--tokens"},
@@ -242,6 +240,9 @@ final class BenchKernelsCommand implements Callable<Integer> {
 
   private Model model() {
     if (shape.isEmpty()) {
+      if (type.isPresent()) {
+        throw Failure.usage("--type is for shapes, and a model has its own: add --shape");
+      }
       return Model.open(ModelOptions.file(file));
     }
     if (file.isPresent()) {
@@ -252,7 +253,8 @@ final class BenchKernelsCommand implements Callable<Integer> {
       Path outline = folder.resolve("outline.gguf");
       try {
         ModelShape known = ModelShape.named(shape.get());
-        SyntheticModel.writer(known, SyntheticModel.Options.of(type)).writeOutline(outline);
+        SyntheticModel.writer(known, SyntheticModel.Options.of(type.orElse(TensorType.Q4_0)))
+            .writeOutline(outline);
         return Model.open(outline);
       } catch (IllegalArgumentException e) {
         throw Failure.usage(e.getMessage());
@@ -268,13 +270,7 @@ final class BenchKernelsCommand implements Callable<Integer> {
   private static String text(
       Device device, Model model, MachineLimits limits, List<KernelsReport> reports) {
     StringBuilder text = new StringBuilder();
-    text.append(
-        "%s, %s %s, %s%n"
-            .formatted(
-                Printable.line(model.name()),
-                device.name(),
-                device.instructionSet(),
-                Quantities.plural(device.threads(), "thread")));
+    text.append("%s, %s%n".formatted(Printable.line(model.name()), device.description()));
     text.append(LimitsText.of(limits));
     reports.forEach(report -> text.append('\n').append(report.text()));
     return text.toString();

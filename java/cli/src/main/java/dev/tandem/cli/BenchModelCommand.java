@@ -233,14 +233,17 @@ final class BenchModelCommand implements Callable<Integer> {
                 right("tokens/s"),
                 right("reached"),
                 right("of limit")));
+    // "cpu avx512, 2 threads", or "cuda:0": of a GPU nobody counts threads.
+    String[] device = engine.device().description().split(", ");
+    String threads = device.length > 1 ? Integer.toString(engine.device().threads()) : "-";
     for (BenchModelResult result : results) {
       Optional<BenchModelResult.Reached> reached = limits.map(l -> result.reached(engine, l));
       table.row(
           Printable.line(describe(engine.model())),
           MemoryNeed.text(engine.model().file().tensorBytes()),
           Quantities.count(engine.model().graph().parameters()),
-          engine.device().name() + " " + engine.device().instructionSet(),
-          Integer.toString(engine.device().threads()),
+          device[0],
+          threads,
           result.test().name(),
           Quantities.fixed(result.samples().mean(), 2)
               + " ± "

@@ -109,9 +109,8 @@ final class BenchServeCommand implements Callable<Integer> {
   @Option(
       names = "--speed",
       paramLabel = "X",
-      description = "Play the trace X times as fast. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "1")
-  private double speed;
+      description = "Play the trace X times as fast. Default: 1.")
+  private Optional<Double> speed = Optional.empty();
 
   @Option(
       names = {"-r", "--requests"},
@@ -232,12 +231,16 @@ final class BenchServeCommand implements Callable<Integer> {
     if (trace.isPresent() && rate.isPresent()) {
       throw Failure.usage("--trace has times of its own: leave out --rate");
     }
+    if (speed.isPresent() && trace.isEmpty()) {
+      throw Failure.usage("--speed is that of a trace: add --trace FILE");
+    }
     if (trace.isPresent()) {
-      if (!(speed > 0) || Double.isInfinite(speed)) {
-        throw Failure.value("--speed", speed, "more than 0");
+      double times = speed.orElse(1.0);
+      if (!(times > 0) || Double.isInfinite(times)) {
+        throw Failure.value("--speed", times, "more than 0");
       }
       try {
-        return TraceFile.read(trace.get(), requests, speed);
+        return TraceFile.read(trace.get(), requests, times);
       } catch (IOException e) {
         throw Failure.of(trace.get(), e);
       } catch (IllegalArgumentException e) {

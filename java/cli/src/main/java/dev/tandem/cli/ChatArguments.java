@@ -52,11 +52,16 @@ final class ChatArguments {
     return ChatTemplate.of(model.file().metadata()).orElseGet(ChatTemplate::plain);
   }
 
+  /** How {@link #template} writes conversations for the model of this file. */
+  ChatPrompts prompts(ChatTemplate chosen, Path model, Tokenizer tokenizer) {
+    return new ChatPrompts(chosen, template.orElse(model), tokenizer);
+  }
+
   /** The tokens of a conversation in which a user has said one thing. */
-  int[] tokens(ChatTemplate template, Tokenizer tokenizer, String message) {
+  int[] tokens(ChatPrompts prompts, String message) {
     List<ChatMessage> messages = new ArrayList<>(begin());
     messages.add(ChatMessage.user(message));
-    return new ChatPrompts(template, tokenizer).of(messages);
+    return prompts.of(messages);
   }
 
   /** What to say of a model that was hardly trained for conversations. */

@@ -83,7 +83,7 @@ final class ChatCommand implements Callable<Integer> {
       GenerationReport report = new GenerationReport(loaded, drawing, started);
       note(Optional.of(report.headline()));
       note(ChatArguments.warning(opened, template));
-      ChatPrompts prompts = new ChatPrompts(template, loaded.tokenizer());
+      ChatPrompts prompts = chat.prompts(template, model.file(), loaded.tokenizer());
       Conversation conversation = new Conversation(prompts, session.capacity(), most);
       conversation.load(chat.begin());
       // Each answer has random numbers of its own, and all together follow from the seed.

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.AutoComplete;
@@ -77,7 +78,7 @@ final class CompletionCommand implements Callable<Integer> {
           OptionSpec.builder(option.names())
               .arity(option.arity().toString())
               .type(type(option))
-              .completionCandidates(candidates(option))
+              .completionCandidates(candidates(option).orElse(null)) // null: none, to Picocli
               // The generator names the variable with the candidates after it.
               .paramLabel(option.longestName().replaceFirst("^-+", ""))
               .hidden(option.hidden())
@@ -89,7 +90,7 @@ final class CompletionCommand implements Callable<Integer> {
               .index(parameter.index().toString())
               .arity(parameter.arity().toString())
               .type(type(parameter))
-              .completionCandidates(candidates(parameter))
+              .completionCandidates(candidates(parameter).orElse(null))
               .paramLabel(parameter.paramLabel())
               .build());
     }
@@ -110,12 +111,13 @@ final class CompletionCommand implements Callable<Integer> {
     return valueType(argument) == Path.class ? Path.class : String.class;
   }
 
-  private static Iterable<String> candidates(ArgSpec argument) {
+  /** The values that an argument can have, if there is a fixed set of them. */
+  static Optional<Iterable<String>> candidates(ArgSpec argument) {
     if (argument.completionCandidates() != null) {
-      return argument.completionCandidates();
+      return Optional.of(argument.completionCandidates());
     }
     Class<?> type = valueType(argument);
-    return type.isEnum() ? names(type) : null; // null: none, to Picocli
+    return type.isEnum() ? Optional.of(names(type)) : Optional.empty();
   }
 
   private static List<String> names(Class<?> enumeration) {

@@ -5,6 +5,7 @@ import dev.tandem.engine.machine.HostResources;
 import dev.tandem.runtime.DeviceOptions;
 import dev.tandem.server.config.Quantity;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Option;
 
 /** What computes: options of all commands that do. */
@@ -15,6 +16,8 @@ final class DeviceArguments {
 
   private static final int MOST_THREADS = 1024;
   private static final String CPU = "cpu";
+  private static final Pattern DEVICE =
+      Pattern.compile("cpu|cuda:\\d{1,9}|emulated:\\d{1,9}(/cuda|/host)?");
   private static final long LEAST_GPU_MEMORY = 1 << 20;
 
   @Option(
@@ -50,7 +53,7 @@ final class DeviceArguments {
   EngineOptions engine() {
     return EngineOptions.of(
         DeviceOptions.cpu(threads())
-            .withName(name())
+            .withName(name(device))
             .withMemoryLimit(memoryLimit())
             .withInstructionSet(instructionSet().orElse("")));
   }
@@ -73,14 +76,16 @@ final class DeviceArguments {
     return count;
   }
 
-  private String name() {
-    if (!device.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+  /** What could be a device's name; the library knows which there are. */
+  static String name(String typed) {
+    if (!DEVICE.matcher(typed).matches()) {
       throw Failure.value(
           "--device",
-          "'" + Printable.line(device, 40) + "'",
-          "cpu, cuda:0, emulated:0/cuda, emulated:0/host");
+          "'" + Printable.line(typed, 40) + "'",
+          "cpu, cuda:0, emulated:0/cuda, emulated:0/host, or another number than 0 ('tandem"
+              + " devices' shows the GPUs)");
     }
-    return device;
+    return typed;
   }
 
   /** Bytes; 0 = what is free. */

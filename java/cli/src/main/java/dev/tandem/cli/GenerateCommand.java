@@ -85,9 +85,8 @@ final class GenerateCommand implements Callable<Integer> {
       paramLabel = "N",
       description =
           "With --json: the logarithm of each token's probability, and the N likeliest tokens in"
-              + " its place.",
-      defaultValue = "-1")
-  private int logProbs;
+              + " its place.")
+  private Optional<Integer> logProbs = Optional.empty();
 
   @Option(
       names = "--chat",
@@ -126,13 +125,13 @@ final class GenerateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     checkPromptIsNamedOnce();
-    checkLogProbabilities();
+    int probabilities = logProbabilities();
     checkChat();
     SamplingOptions typed = sampling.options();
     int most = length.mostTokens();
     List<String> stop = length.stop();
     if (connect.isWanted(spec.commandLine().getParseResult())) {
-      return remote(typed, most, stop).run();
+      return remote(typed, most, stop, probabilities).run();
     }
     EngineOptions engine = loss.in(length.engine(run));
     long started = System.nanoTime();
@@ -151,14 +150,17 @@ final class GenerateCommand implements Callable<Integer> {
         Session session = loaded.newSession()) {
       GenerationOptions options =
           new GenerationOptions(
-              most, sampling.of(typed, loaded), sampling.ignoreEos(), stop, logProbs);
+              most, sampling.of(typed, loaded), sampling.ignoreEos(), stop, probabilities);
       GenerationReport report =
           new GenerationReport(loaded, options.sampling(), started - openNanos);
       if (!quiet) {
         streams.note(report.headline());
       }
       int[] tokens =
-          chat ? conversation.tokens(template, loaded.tokenizer(), prompt) : tokens(loaded, prompt);
+          chat
+              ? conversation.tokens(
+                  conversation.prompts(template, model.file(), loaded.tokenizer()), prompt)
+              : tokens(loaded, prompt);
       int code = generate(session, prompt, tokens, options, report);
       if (!quiet) {
         loss.tell(loaded, streams);
@@ -168,11 +170,12 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   /** The same, done by a server. */
-  private RemoteGenerate remote(SamplingOptions typed, int most, List<String> stop) {
+  private RemoteGenerate remote(
+      SamplingOptions typed, int most, List<String> stop, int probabilities) {
     return RemoteGenerate.of(
         streams,
         connect.client(streams),
-        new GenerationOptions(most, typed, sampling.ignoreEos(), stop, logProbs),
+        new GenerationOptions(most, typed, sampling.ignoreEos(), stop, probabilities),
         new RemoteGenerate.Presentation(
             prompt(), chat, conversation.system(), special, hidePrompt, stats, json, quiet));
   }
@@ -281,13 +284,18 @@ final class GenerateCommand implements Callable<Integer> {
     }
   }
 
-  private void checkLogProbabilities() {
-    if (logProbs < GenerationOptions.NONE || logProbs > StepBlock.CANDIDATES) {
-      throw Failure.value("--logprobs", logProbs, "from 0 to " + StepBlock.CANDIDATES);
+  private int logProbabilities() {
+    if (logProbs.isEmpty()) {
+      return GenerationOptions.NONE;
     }
-    if (logProbs != GenerationOptions.NONE && !json) {
+    int wanted = logProbs.get();
+    if (wanted < 0 || wanted > StepBlock.CANDIDATES) {
+      throw Failure.value("--logprobs", wanted, "from 0 to " + StepBlock.CANDIDATES);
+    }
+    if (!json) {
       throw Failure.usage("--logprobs goes into the JSON document: add --json");
     }
+    return wanted;
   }
 
   private void checkChat() {

@@ -3,6 +3,9 @@ package dev.tandem.cli;
 import dev.tandem.engine.EngineOptions;
 import dev.tandem.engine.OnDeviceLoss;
 import dev.tandem.engine.TandemModel;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.Locale;
 import picocli.CommandLine.Option;
 
 /** What to do about a device that fails for good: for commands that generate texts. */
@@ -14,6 +17,7 @@ final class LossOptions {
       description =
           "When a GPU fails for good: fail, or cpu: load the model again, on the CPU, and go on"
               + " with the text where it stopped. Default: ${DEFAULT-VALUE}.",
+      completionCandidates = Choices.class,
       defaultValue = "fail")
   private OnDeviceLoss onDeviceLoss;
 
@@ -28,6 +32,16 @@ final class LossOptions {
     if (!told && model.deviceLoss().isPresent()) {
       told = true;
       streams.note("tandem: " + model.deviceLoss().get() + ": went on with the CPU");
+    }
+  }
+
+  /** As they are typed. */
+  private static final class Choices implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return Arrays.stream(OnDeviceLoss.values())
+          .map(choice -> choice.name().toLowerCase(Locale.ROOT))
+          .iterator();
     }
   }
 }

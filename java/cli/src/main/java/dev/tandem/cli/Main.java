@@ -42,7 +42,7 @@ import picocli.CommandLine.Spec;
       "  tandem generate \"Once upon a time\"      a story from the built-in model",
       "  tandem generate -m model.gguf \"Hello\"   any GGUF model of the Llama family",
       "  tandem chat -m model.gguf               talks with a model",
-      "  tandem serve -m model.gguf              the same for other programs and browsers",
+      "  tandem serve -m model.gguf              the same for programs and browsers",
       "  tandem inspect -m model.gguf            what is in a model, and what it costs",
       "",
       "'tandem COMMAND --help' tells more.",
@@ -53,6 +53,7 @@ public final class Main implements Callable<Integer> {
   private static final int FAILED = 1;
   private static final int USAGE = 2;
   private static final String SERVE = "serve";
+  private static final List<String> HELP = List.of("help", "-h", "--help");
 
   private static final Map<String, Class<?>> COMMANDS = new LinkedHashMap<>();
 
@@ -177,9 +178,9 @@ public final class Main implements Callable<Integer> {
     line.getSubcommands().values().forEach(Main::layOutHelp);
   }
 
-  /** {@code tandem help generate} as {@code tandem generate --help}. */
+  /** {@code tandem help generate} as {@code tandem generate --help}, and so with -h in front. */
   private static String[] helpAsOption(String[] arguments) {
-    if (arguments.length == 0 || !arguments[0].equals("help")) {
+    if (arguments.length == 0 || !HELP.contains(arguments[0])) {
       return arguments;
     }
     String[] words = Arrays.copyOfRange(arguments, 1, arguments.length + 1);

@@ -146,6 +146,8 @@ final class PerplexityCommand implements Callable<Integer> {
       if (measure.tokens() > 0) {
         streams.print(json ? Json.text(result.document(loaded.engines())) : measure.text());
         note(result.statistics());
+      } else if (interrupt.happened()) {
+        note("interrupted before a window was done: there is no estimate yet");
       }
       return interrupt.happened() ? Interrupt.EXIT_CODE : 0;
     }

@@ -19,6 +19,7 @@ final class ServeRun {
 
   // bin/tandem keeps the log quiet by it; here somebody reads it.
   private static final String LOG_PROVIDER = "slf4j.provider";
+  private static final String DEVICE = "device";
 
   private final Streams streams;
 
@@ -91,6 +92,7 @@ final class ServeRun {
 
   /** A value that was typed wrongly is wrong usage; one in the file or the environment is not. */
   private static Configuration configuration(Optional<Path> file, Map<String, String> flags) {
+    Optional.ofNullable(flags.get(DEVICE)).ifPresent(DeviceArguments::name);
     try {
       Configuration.of(Optional.empty(), Map.of(), flags);
     } catch (ConfigurationException e) {

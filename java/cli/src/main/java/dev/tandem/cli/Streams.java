@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -83,7 +84,7 @@ final class Streams {
   /** Whether colours are welcome there: on a terminal that has some, unless the user wants none. */
   boolean isColoured(Kind kind) {
     return isTerminal(kind)
-        && System.getenv("NO_COLOR") == null
+        && Optional.ofNullable(System.getenv("NO_COLOR")).orElse("").isEmpty()
         && !"dumb".equals(System.getenv("TERM"));
   }
 

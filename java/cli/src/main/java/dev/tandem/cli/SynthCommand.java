@@ -6,6 +6,7 @@ import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.BlockCodec;
 import dev.tandem.model.format.TensorType;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.Map;
@@ -117,6 +118,10 @@ final class SynthCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    // It gets its name when it is whole, in place of what has that name: a device would be gone.
+    if (Files.exists(output) && !Files.isRegularFile(output)) {
+      throw new Failure(output + ": there is something that is no file: give another name");
+    }
     try {
       SyntheticModel.Result result = SyntheticModel.write(output, shape(), options());
       fallbacks(result.fallbacks());

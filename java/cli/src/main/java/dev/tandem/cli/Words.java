@@ -5,6 +5,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
@@ -58,8 +59,23 @@ final class Words {
     if (problem instanceof UnmatchedArgumentException unmatched) {
       return unmatched(unmatched.getUnmatched(), command.getCommandSpec());
     }
+    if (problem.getClass() == ParameterException.class && problem.getArgSpec() != null) {
+      Optional<Iterable<String>> values = CompletionCommand.candidates(problem.getArgSpec());
+      if (values.isPresent()) {
+        return none(problem.getArgSpec(), problem.getValue(), values.get());
+      }
+    }
     String message = Printable.line(String.valueOf(problem.getMessage()));
     return message.startsWith("Error: ") ? message.substring("Error: ".length()) : message;
+  }
+
+  /** An argument is none of the values that it can have. */
+  private static String none(ArgSpec argument, String typed, Iterable<String> values) {
+    String name =
+        argument instanceof OptionSpec option ? option.longestName() : argument.paramLabel();
+    return Failure.value(
+            name, "'" + Printable.line(String.valueOf(typed), 40) + "'", String.join(", ", values))
+        .getMessage();
   }
 
   private static String unmatched(List<String> words, CommandSpec command) {
@@ -87,9 +103,14 @@ final class Words {
               .toList();
       return "there is no command " + shown + meant(word, visible).orElse("");
     }
-    return command.positionalParameters().isEmpty()
-        ? shown + " belongs to no option"
-        : shown + " is one argument too many: a text of several words needs quotes";
+    if (command.positionalParameters().isEmpty()) {
+      return shown + " belongs to no option";
+    }
+    boolean isText =
+        CompletionCommand.candidates(command.positionalParameters().getFirst()).isEmpty();
+    return shown
+        + " is one argument too many"
+        + (isText ? ": a text of several words needs quotes" : "");
   }
 
   private static Optional<String> meant(String word, Collection<String> known) {

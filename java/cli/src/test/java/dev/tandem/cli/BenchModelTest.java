@@ -46,10 +46,20 @@ class BenchModelTest {
 
   @Test
   void devicesThatAreNone() {
-    for (String name : List.of("", "banana", "emulated:99999999999/host", "cuda:", "a\nb")) {
+    for (String name :
+        List.of("", "gpu", "CPU", "cuda", "cuda:", "cuda:-1", "emulated:0/x", "cuda:1234567890")) {
       Tandem.Result run = Tandem.run("generate", "x", "-n", "1", "--device", name);
-      assertTrue(run.code() == 1 || run.code() == 2, name);
-      assertTrue(run.err().lines().findFirst().orElseThrow().contains("device"), run.err());
+      assertEquals(2, run.code(), name);
+      assertTrue(
+          run.err().startsWith("tandem: --device '" + name + "' is not possible: cpu, cuda:0, "),
+          run.err());
+      assertTrue(run.err().endsWith("Try 'tandem generate --help'.\n"), run.err());
+    }
+    for (String name :
+        List.of("emulated:8", "emulated:99/host")) { // where the library knows better
+      Tandem.Result run = Tandem.run("generate", "x", "-n", "1", "--device", name);
+      assertEquals(1, run.code(), name);
+      assertTrue(run.err().startsWith("tandem: "), run.err());
       assertFalse(run.err().contains("\tat "), run.err());
     }
   }

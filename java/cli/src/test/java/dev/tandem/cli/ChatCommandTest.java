@@ -256,10 +256,12 @@ class ChatCommandTest {
     Tandem.Result result = run(utf8("Hi\n"), "chat", "-q", "--chat-template", broken.toString());
     assertEquals(1, result.code());
     assertEquals(1, result.err().lines().count(), result.err());
+    assertTrue(result.err().startsWith("tandem: " + broken + ": chat template, "), result.err());
     assertEquals("", result.out());
     result = run("generate", "Hi", "--chat", "-q", "--chat-template", broken.toString());
     assertEquals(1, result.code());
     assertEquals(1, result.err().lines().count(), result.err());
+    assertTrue(result.err().startsWith("tandem: " + broken + ": chat template, "), result.err());
     result = run(utf8("Hi\n"), "chat", "--chat-template", "/no/x");
     assertEquals("1 tandem: /no/x: there is no folder /no\n", result.code() + " " + result.err());
   }

@@ -132,8 +132,7 @@ class CompletionTest {
   void otherShellsAreWrongUsage() {
     Tandem.Result result = run("completion", "fish");
     assertEquals(2, result.code());
-    assertTrue(
-        result.err().contains("[BASH, ZSH] (case-insensitive) but was 'fish'"), result.err());
+    assertTrue(result.err().contains("SHELL 'fish' is not possible: bash, zsh"), result.err());
     assertEquals(2, run("completion").code());
   }
 }

@@ -116,6 +116,16 @@ class ErrorsTest {
         "chat -c 0                ~ -c 0 is not possible: at least 1 token",
         "chat Hello               ~ 'Hello' belongs to no option",
         "-m x                     ~ there is no option '-m'; options of a command stand behind it",
+        "generate x --device GPU  ~ --device 'GPU' is not possible: cpu, cuda:0, emulated:0/cuda,"
+            + " emulated:0/host, or another number than 0 ('tandem devices' shows the GPUs)",
+        "chat --on-device-loss x  ~ --on-device-loss 'x' is not possible: fail, cpu",
+        "bench kernels --type Q8_0 ~ --type is for shapes, and a model has its own: add --shape",
+        "bench kernels --shape stories --type Q9 ~ --type 'Q9' is not possible: F32, F16, Q4_0,"
+            + " Q4_1, Q8_0, Q4_K, Q6_K, BF16",
+        "bench serve --connect localhost:1 --speed 2 ~ --speed is that of a trace: add --trace"
+            + " FILE",
+        "completion fish          ~ SHELL 'fish' is not possible: bash, zsh",
+        "completion bash zsh      ~ 'zsh' is one argument too many",
       })
   void wrongUsageIsToldInALine(String words, String message) {
     Tandem.Result result = run(words.strip().split(" "));

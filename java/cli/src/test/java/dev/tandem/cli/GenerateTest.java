@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
@@ -155,7 +156,9 @@ class GenerateTest {
     Tandem.Result refused = run("generate", PROMPT, "--logprobs", "3");
     assertEquals(2, refused.code());
     assertTrue(refused.err().contains("add --json"), refused.err());
-    assertEquals(2, run("generate", PROMPT, "--json", "--logprobs", "257").code());
+    for (String number : List.of("-1", "257")) {
+      assertEquals(2, run("generate", PROMPT, "--json", "--logprobs", number).code(), number);
+    }
   }
 
   // ---- how much ----

@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -56,6 +57,11 @@ class HelpTest {
     assertTrue(
         Pattern.compile("^  (tandem|\\w+ .*\\| tandem) ", Pattern.MULTILINE).matcher(help).find(),
         help);
+    Matcher examples = Pattern.compile("\n(Try|Examples?):\n((.+\n)+)").matcher(help);
+    assertTrue(examples.find(), help);
+    for (String example : examples.group(2).split("\n")) {
+      assertTrue(example.startsWith("  "), "too long, and wrapped: " + example);
+    }
     assertFalse(help.contains("\u001b"), "colours only on a terminal");
     assertFalse(help.contains("${"), help);
   }
@@ -71,6 +77,8 @@ class HelpTest {
     assertEquals(help(""), ok("help").out());
     assertEquals(help("generate"), ok("help", "generate").out());
     assertEquals(help("bench model"), ok("help", "bench", "model").out());
+    assertEquals(help("generate"), ok("-h", "generate").out());
+    assertEquals(help("bench model"), ok("--help", "bench", "model").out());
   }
 
   @Test
@@ -157,7 +165,9 @@ class HelpTest {
   void coloursAreForTerminals() {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Tandem.run(InputStream.nullInputStream(), out, Set.of(Streams.Kind.OUT), "--help");
-    boolean wanted = System.getenv("NO_COLOR") == null && !"dumb".equals(System.getenv("TERM"));
+    boolean wanted =
+        Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty()
+            && !"dumb".equals(System.getenv("TERM"));
     assertEquals(wanted, out.toString(java.nio.charset.StandardCharsets.UTF_8).contains("\u001b["));
   }
 

@@ -79,6 +79,7 @@ class ServeCommandTest {
         "--parallel 0",
         "--port x",
         "--kv-memory 6GB",
+        "--device gpu",
         "--no-web=perhaps",
         "--frobnicate",
         "--tokens secret",

@@ -11,6 +11,9 @@ import dev.tandem.model.format.BlockCodec;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufFile;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,6 +39,23 @@ class SynthTest {
         Stream.concat(Stream.of("synth", "-o", file.toString()), Stream.of(options.split(" ")))
             .toArray(String[]::new));
     return file;
+  }
+
+  /** A model replaces what has its name, and a device in /dev has to stay. */
+  @Test
+  void whatIsNoFileStays() throws IOException {
+    Path socket = folder.resolve("socket");
+    try (ServerSocketChannel open = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      open.bind(UnixDomainSocketAddress.of(socket));
+      for (Path other : List.of(socket, Files.createDirectory(folder.resolve("folder")))) {
+        Tandem.Result result = run(("synth " + SMALL + " -o " + other).split(" "));
+        assertEquals(1, result.code(), result.err());
+        assertEquals(
+            "tandem: " + other + ": there is something that is no file: give another name\n",
+            result.err());
+        assertTrue(Files.exists(other) && !Files.isRegularFile(other), other.toString());
+      }
+    }
   }
 
   @Test
@@ -127,7 +147,7 @@ class SynthTest {
         "--vocabulary 258      | a vocabulary of 258 tokens is too small; at least 259 are needed",
         "--type I8             | type I8 cannot be decoded; supported: F32, .*",
         "--output-type F64 --untied | type F64 cannot be decoded; supported: F32, .*",
-        "--type Q9             | Invalid value for option '--type': expected one of .*",
+        "--type Q9             | --type 'Q9' is not possible: F32, .*",
         "--heads 100000 --kv-heads 100000 --head-size 100000 | .*too large.*",
         "--layers many         | Invalid value for option '--layers': 'many' is no whole number.*",
       })
