@@ -284,6 +284,56 @@ class ConfigurationTest {
     assertTrue(refused(null, Map.of(), "frame-size", "2GiB").contains("at most 1GiB"));
   }
 
+  /** They would never match, and nobody would be told. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "example.org:8081             | ': write example.org'",
+        "a.example,Example.org:8081   | ': write example.org'",
+        "https://example.org          | ': write example.org'",
+        "https://example.org:8081/a/b | ': write example.org'",
+        "[::1]:8081                   | ': write [::1]'",
+        "::1                          | ': write [::1]'",
+        "b\u00fccher.example            | '; write it in ASCII (xn--...)'",
+        "*.example.org                | 'any port is served'",
+        "example..org                 | 'any port is served'",
+        "two words                    | 'any port is served'",
+      })
+  void hostsAreNamesAlone(String written, String remedy) {
+    String refusal = refused(null, Map.of(), "allowed-hosts", written);
+    String name = written.substring(written.indexOf(',') + 1);
+    assertTrue(refusal.startsWith("--allowed-hosts: '" + name + "' is not possible"), refusal);
+    assertTrue(refusal.endsWith(remedy), refusal);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "chat.example                | ', such as https://chat.example.org'",
+        "https://chat.example/       | ': write https://chat.example'",
+        "https://Chat.example:8443/a | ': write https://chat.example:8443'",
+        "https://chat.example:443    | ': write https://chat.example'",
+        "http://chat.example:80      | ': write http://chat.example'",
+        "https://*.chat.example      | ', such as https://chat.example.org'",
+      })
+  void originsAreAsBrowsersSendThem(String written, String remedy) {
+    String refusal = refused(null, Map.of(), "cors-origins", written);
+    assertTrue(refusal.startsWith("--cors-origins: '" + written + "' is not possible"), refusal);
+    assertTrue(refusal.endsWith(remedy), refusal);
+  }
+
+  @Test
+  void hostsAndOriginsThatCanMatchAreTaken() {
+    List<String> hosts = List.of("*", "Example.org", "box", "10.0.0.7", "[fe80::1]", "a_b.example");
+    assertEquals(hosts, flags("allowed-hosts", String.join(",", hosts)).security().allowedHosts());
+    List<String> origins =
+        List.of("*", "null", "https://Chat.example", "http://[::1]:3000", "tauri://localhost");
+    assertEquals(
+        origins, flags("cors-origins", String.join(",", origins)).security().corsOrigins());
+  }
+
   @ParameterizedTest
   @CsvSource({
     "1024, 1KiB",
