@@ -34,9 +34,8 @@ final class CompletionEndpoints {
                 new EventStream(call.exchange(), options.heartbeat()),
                 request,
                 backend.card(),
-                backend.tokenizer().vocabulary())
-            : new WholeAnswer(
-                call.exchange(), request, backend.card(), backend.tokenizer().vocabulary());
+                backend.tokenizer())
+            : new WholeAnswer(call.exchange(), request, backend.card(), backend.tokenizer());
     new Completion(desk, call, request, sink).start();
   }
 }

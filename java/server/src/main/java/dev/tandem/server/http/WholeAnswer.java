@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.server.request.ModelCard;
 import dev.tandem.server.request.Outcome;
-import dev.tandem.text.Vocabulary;
+import dev.tandem.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -21,12 +21,14 @@ final class WholeAnswer implements CompletionSink {
   private final ModelCard card;
   private final List<Choice> choices;
 
-  WholeAnswer(Exchange exchange, CompletionRequest request, ModelCard card, Vocabulary vocabulary) {
+  WholeAnswer(Exchange exchange, CompletionRequest request, ModelCard card, Tokenizer tokenizer) {
     this.exchange = exchange;
     this.request = request;
     this.card = card;
     this.choices =
-        IntStream.range(0, request.choices()).mapToObj(each -> new Choice(vocabulary)).toList();
+        IntStream.range(0, request.choices())
+            .mapToObj(index -> new Choice(index, tokenizer))
+            .toList();
   }
 
   @Override
@@ -72,8 +74,10 @@ final class WholeAnswer implements CompletionSink {
     private final LikelyTokens likely;
     private volatile Optional<Outcome> outcome = Optional.empty();
 
-    Choice(Vocabulary vocabulary) {
-      likely = new LikelyTokens(vocabulary, request.options().logProbabilities() > 0);
+    Choice(int index, Tokenizer tokenizer) {
+      likely =
+          new LikelyTokens(
+              tokenizer, request.options().logProbabilities() > 0, request.prompt(index));
     }
 
     ObjectNode json(int index) {

@@ -99,7 +99,7 @@ final class CompletionTest {
     CompletionRequest request =
         new CompletionRequest(
             AnswerStyle.TEXT,
-            List.of(new CompletionRequest.Prompt(new int[] {5}, "")),
+            List.of(new CompletionRequest.Prompt(new int[] {5}, "", 1)),
             new GenerationOptions(
                 GenerationOptions.UNLIMITED,
                 SamplingOptions.seeded(1),
