@@ -30,7 +30,7 @@ final class PortOptions {
     int body = options.limits().frameBytes();
     return defaults
         .withAccess(rules)
-        .withBodies(body, Math.max(body, defaults.allBodiesBytes()))
+        .withBodies(body, Math.max(body, defaults.sizes().allBodies()))
         .withTimeouts(
             head,
             head.multipliedBy(BODY_PATIENCE),

@@ -31,7 +31,7 @@ final class CompletionEndpoints {
         request.stream()
             ? new StreamedAnswer(
                 call.exchange(),
-                new EventStream(call.exchange(), options.heartbeat()),
+                new EventStream(call.exchange(), options.times().heartbeat()),
                 request,
                 backend.card(),
                 backend.tokenizer())

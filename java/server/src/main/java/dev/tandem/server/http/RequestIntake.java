@@ -29,7 +29,7 @@ final class RequestIntake {
     this.options = options;
     this.gatekeeper = gatekeeper;
     this.metrics = metrics;
-    this.budget = new BodyBudget(options.allBodiesBytes());
+    this.budget = new BodyBudget(options.sizes().allBodies());
   }
 
   Optional<String> corsOrigin(HttpRequest request) {
@@ -57,7 +57,7 @@ final class RequestIntake {
           "this server speaks HTTP/1.1");
     }
     requirePlainBody(head.headers());
-    if (HttpUtil.getContentLength(head, 0L) > options.bodyBytes()) {
+    if (HttpUtil.getContentLength(head, 0L) > options.sizes().body()) {
       throw tooLarge();
     }
     RequestTarget target = RequestTarget.of(head.uri());
@@ -118,7 +118,7 @@ final class RequestIntake {
   void append(RequestInProgress request, HttpContent content) {
     requireDecoded(content.decoderResult().cause());
     int bytes = content.content().readableBytes();
-    if (bytes > options.bodyBytes() - request.bodyBytes()) {
+    if (bytes > options.sizes().body() - request.bodyBytes()) {
       throw tooLarge();
     }
     if (!budget.take(bytes)) {
@@ -140,7 +140,7 @@ final class RequestIntake {
     return HttpFailure.of(
         HttpResponseStatus.REQUEST_ENTITY_TOO_LARGE,
         "body_too_large",
-        "the body is larger than %d bytes".formatted(options.bodyBytes()));
+        "the body is larger than %d bytes".formatted(options.sizes().body()));
   }
 
   /** Tells a client that waits for it to send the body. */
