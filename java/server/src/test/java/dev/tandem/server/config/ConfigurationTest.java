@@ -113,6 +113,19 @@ class ConfigurationTest {
     assertEquals(Optional.of(4096), options.model().context());
   }
 
+  /** YAML would make other numbers of them: 7, 1000.0, 10, 90, 31. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"007", "1e3", "1_0", "1:30", "0x1F", "1.10", "+5", "True", "2026-11-22", "0o17"})
+  void valuesAreReadAsTheyAreWritten(String value) throws IOException {
+    Path file = file("model-name: " + value + "\nallowed-hosts: [a, " + value + "]\n");
+    Configuration read = Configuration.of(Optional.of(file), Map.of(), Map.of());
+    assertEquals(Optional.of(value), read.get(Settings.MODEL_NAME));
+    assertEquals(List.of("a", value), read.get(Settings.ALLOWED_HOSTS));
+    Configuration again = Configuration.of(Optional.of(file(read.print())), Map.of(), Map.of());
+    assertEquals(Optional.of(value), again.get(Settings.MODEL_NAME));
+  }
+
   @Test
   void whatIsPrintedCanBeReadAgain() throws IOException {
     Configuration configuration =
@@ -219,8 +232,11 @@ class ConfigurationTest {
         "port: {a: 1}",
         "port: [[1], 2, {}]",
         "port:\n",
+        "kv-memory:\n",
         "\u0000",
         "a: &x 1\nb: *x",
+        "port: &x 1\nhttp-port: *x\n",
+        "port: [1, null]",
         "port: 1\n---\nport: 2\n"
       })
   void brokenFilesAreErrorsThatNameTheFile(String text) throws IOException {
