@@ -127,7 +127,8 @@ public final class TandemServer implements AutoCloseable {
     loops = new Loops(loopThreads(), new DefaultThreadFactory("tandem-io"));
     loader =
         Thread.ofPlatform().daemon().name("tandem-load").unstarted(() -> load(backend, listener));
-    ConnectionLimit limit = new ConnectionLimit(options.network().connections());
+    ConnectionLimit limit =
+        new ConnectionLimit(options.network().connections(), metrics::connectionRefused);
     try {
       rpcAddress = open(access, "--port", options.network().port(), rpcInitializer(access, limit));
       httpAddress =

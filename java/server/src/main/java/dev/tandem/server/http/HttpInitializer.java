@@ -74,7 +74,7 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
 
   /** Says why, where that can be read; behind TLS it would take a handshake first. */
   private void refuse(SocketChannel channel) {
-    if (tls.isPresent()) {
+    if (tls.isPresent() || !connections.mayTell(channel)) {
       channel.close();
       return;
     }

@@ -97,7 +97,7 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
 
   /** Says why; with TLS there are no words before a handshake, which is what it cannot afford. */
   private void refuse(SocketChannel channel) {
-    if (tls.isPresent()) {
+    if (tls.isPresent() || !service.connections().mayTell(channel)) {
       channel.close();
       return;
     }
