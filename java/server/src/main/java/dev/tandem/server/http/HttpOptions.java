@@ -21,7 +21,8 @@ public record HttpOptions(
    * Bytes.
    *
    * @param body of one request
-   * @param allBodies of all requests that are being read or answered
+   * @param allBodies of all requests that are being read or answered, and of large answers until
+   *     clients have read them
    * @param header of one request's fields; its first line may have half of that
    */
   public record Sizes(int body, long allBodies, int header) {}

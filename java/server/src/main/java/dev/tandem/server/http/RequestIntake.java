@@ -14,7 +14,6 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
-import java.time.Duration;
 import java.util.Optional;
 
 /** Says which requests are read, and how far. One for all connections. */
@@ -30,6 +29,11 @@ final class RequestIntake {
     this.gatekeeper = gatekeeper;
     this.metrics = metrics;
     this.budget = new BodyBudget(options.sizes().allBodies());
+  }
+
+  /** For bodies, and for answers that are large. */
+  BodyBudget budget() {
+    return budget;
   }
 
   Optional<String> corsOrigin(HttpRequest request) {
@@ -122,11 +126,8 @@ final class RequestIntake {
       throw tooLarge();
     }
     if (!budget.take(bytes)) {
-      throw HttpFailure.of(
-              HttpResponseStatus.SERVICE_UNAVAILABLE,
-              "server_overloaded",
-              "other requests' bodies take all memory that there is for them")
-          .retryAfter(Duration.ofSeconds(1));
+      throw HttpFailure.overloaded(
+          "bodies and answers of other requests take all memory that there is for them");
     }
     request.append(content.content());
   }

@@ -87,7 +87,8 @@ final class CompletionTest {
           public void answered(boolean close) {}
         };
     Exchange exchange =
-        new Exchange(channel.pipeline().firstContext(), nobody, head, Optional.empty());
+        new Exchange(
+            channel.pipeline().firstContext(), nobody, new BodyBudget(0), head, Optional.empty());
     HttpCall call =
         new HttpCall(
             exchange,

@@ -31,6 +31,7 @@ final class EventStreamTest {
             @Override
             public void answered(boolean close) {}
           },
+          new BodyBudget(0),
           new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.POST, "/v1/chat/completions"),
           Optional.empty());
   private final EventStream events = new EventStream(exchange, Duration.ofSeconds(10));

@@ -21,6 +21,7 @@ import dev.tandem.server.request.DeskObserver;
 import dev.tandem.server.request.ScriptedBackend;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.transport.ConnectionLimit;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -276,6 +277,40 @@ class LimitsTest {
       other.expectError(3, ErrorCode.OVERLOADED);
       other.expectPong();
       slow.kill();
+      Await.until(() -> isTaken(other, text));
+    }
+  }
+
+  /** Who leaves an answer unread cannot keep the room that all others need, too. */
+  @Test
+  void longAnswersThatAreNotRead() {
+    int most = 8000;
+    RpcServer rpc =
+        serve(
+            ScriptedBackend.saying("x"),
+            RpcOptions.defaults()
+                .withFrames(most, most)
+                .withWatermarks(1 << 20, 1 << 20) // so that it is not the gate that waits
+                .withTimeouts(
+                    Duration.ofSeconds(10), Duration.ofMinutes(5), Duration.ofMillis(500)));
+    ClientMessage.Builder text =
+        ClientMessage.newBuilder()
+            .setDetokenize(
+                DetokenizeRequest.newBuilder().addAllIds(Collections.nCopies(5000, 'a' + 3)));
+    try (RawClient slow = new RawClient(rpc.address(), 4 << 10);
+        RawClient other = rpc.greeted()) {
+      slow.hello();
+      slow.expectWelcome();
+      AtomicLong id = new AtomicLong(2);
+      Await.until(() -> { // once all buffers are full, an answer waits in the server
+        try {
+          slow.send(id.getAndIncrement(), text);
+        } catch (UncheckedIOException e) {
+          return true;
+        }
+        return rpc.connections.open() == 1;
+      });
+      Await.until(() -> rpc.connections.open() == 1);
       Await.until(() -> isTaken(other, text));
     }
   }
