@@ -21,6 +21,7 @@ import io.netty.util.concurrent.Future;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -214,9 +215,8 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
     } catch (Refusal e) {
       share.close();
       end(id, Wire.error(id, e));
-    } catch (Throwable e) {
-      share.close();
-      end(id, Wire.error(id, defect(id, e)));
+    } catch (RejectedExecutionException e) {
+      share.close(); // the server has ended, and all connections
     }
   }
 
