@@ -2,6 +2,7 @@ package dev.tandem.server.http;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.util.RawValue;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.server.request.ModelCard;
 import dev.tandem.server.request.Outcome;
@@ -43,7 +44,7 @@ final class WholeAnswer implements CompletionSink {
 
   @Override
   public void end(int choice, Outcome outcome) {
-    choices.get(choice).outcome = Optional.of(outcome);
+    choices.get(choice).end(outcome);
   }
 
   @Override
@@ -72,6 +73,7 @@ final class WholeAnswer implements CompletionSink {
   private final class Choice {
     private final ByteArrayOutputStream text = new ByteArrayOutputStream();
     private final LikelyTokens likely;
+    private RawValue told = new RawValue("null"); // written before the outcome
     private volatile Optional<Outcome> outcome = Optional.empty();
 
     Choice(int index, Tokenizer tokenizer) {
@@ -80,17 +82,24 @@ final class WholeAnswer implements CompletionSink {
               tokenizer, request.options().logProbabilities() > 0, request.prompt(index));
     }
 
+    /**
+     * Written at once: as objects, the log-probabilities of all texts would take many times that.
+     */
+    void end(Outcome end) {
+      if (request.wantsProbabilities()) {
+        told = Json.raw(request.style().likely(likely));
+        likely.clear();
+      }
+      outcome = Optional.of(end);
+    }
+
     ObjectNode json(int index) {
       Outcome end = outcome.orElseThrow();
       String whole =
           request.prompt(index).echo() + text.toString(StandardCharsets.UTF_8) + end.rest();
       ObjectNode node = Json.object().put("index", index);
       node.setAll(request.style().text(whole));
-      if (request.wantsProbabilities()) {
-        node.set("logprobs", request.style().likely(likely));
-      } else {
-        node.putNull("logprobs");
-      }
+      node.putRawValue("logprobs", told);
       return node.put("finish_reason", reason(end));
     }
   }
