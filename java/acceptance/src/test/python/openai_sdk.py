@@ -1,4 +1,4 @@
-"""OpenAI's client for Python against a server: python openai_sdk.py http://localhost:8081/v1"""
+"""OpenAI's client for Python against a server: python openai_sdk.py http://localhost:8080/v1"""
 
 import sys
 
