@@ -265,14 +265,14 @@ async function findModel() {
       break;
     } catch (error) {
       if (error.kind === 'token') {
-        if (!(await askToken())) return notice('Without a token this server does not answer.', { label: 'Enter a token', action: () => { notice(''); meet(); } });
+        if (!(await askToken())) return notice('Without a token this server does not answer.', meetAgain('Enter a token'));
       } else if (error.kind === 'loading') {
-        await loaded();
-      } else if (error.kind === 'lost') {
-        notice('The server cannot be reached. Trying again …');
-        await sleep(2000);
+        await loaded(error);
+      } else if (error.kind === 'lost' || error.kind === 'busy') {
+        notice(`${error.message} Trying again …`);
+        await sleep((error.retryAfterSeconds ?? 2) * 1000);
       } else {
-        return notice(error.message);
+        return notice(error.message, meetAgain('Try again'));
       }
     }
   }
@@ -284,11 +284,12 @@ async function findModel() {
   });
 }
 
-async function loaded() {
-  for (;;) {
-    const { ready, message = 'The server cannot be reached.', progress = null } = await health().catch(() => ({}));
-    if (ready) return;
-    notice(message, { progress });
+const meetAgain = (label) => ({ label, action: () => { notice(''); meet(); } });
+
+/** Shows how far loading is, until it is over, one way or the other. */
+async function loaded({ message, progress = null }) {
+  for (let state = { loading: true, message, progress }; state.loading; state = await health().catch(() => ({ loading: false }))) {
+    notice(state.message, { progress: state.progress ?? null });
     await sleep(1000);
   }
 }

@@ -3,8 +3,8 @@
 /**
  * Why there is no answer.
  *
- * kind: 'token' (401), 'loading' (503), 'busy' (429), 'refused' (any other status), 'lost' (no connection),
- * 'broken' (the stream ended early, or reported an error).
+ * kind: 'token' (401), 'loading' (503, while the model is being loaded), 'busy' (429, and any other 503), 'refused' (any
+ * other status), 'lost' (no connection), 'broken' (the stream ended early, or reported an error).
  */
 export class Trouble extends Error {
   constructor(kind, message, { retryAfterSeconds, progress } = {}) {
@@ -87,13 +87,14 @@ async function ask(path, token, options = {}) {
 
 async function troubleOf(response) {
   let message;
+  let code;
   try {
-    message = JSON.parse(await response.text())?.error?.message;
+    ({ message, code } = JSON.parse(await response.text())?.error ?? {});
   } catch {
     // Not ours: a proxy's page, say. The status tells enough.
   }
   if (typeof message !== 'string' || message === '') message = `the server answered with ${`${response.status} ${response.statusText}`.trim()}`;
-  return new Trouble(kindOf(response.status), sentence(message), { retryAfterSeconds: retryAfter(response), progress: fraction(message) });
+  return new Trouble(kindOf(response.status, code), sentence(message), { retryAfterSeconds: retryAfter(response), progress: fraction(message) });
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
@@ -104,8 +105,10 @@ function fraction(message) {
   return percent === null ? undefined : Math.min(Number(percent[1]) / 100, 1);
 }
 
-function kindOf(status) {
-  return { 401: 'token', 429: 'busy', 503: 'loading' }[status] ?? 'refused';
+/** A server that is overloaded, that ends, or of which a proxy finds nothing, says 503 too: that passes, or it does not. */
+function kindOf(status, code) {
+  if (status === 503) return code === 'model_loading' ? 'loading' : 'busy';
+  return { 401: 'token', 429: 'busy' }[status] ?? 'refused';
 }
 
 /** Seconds; Retry-After may also be a date. */
@@ -125,12 +128,12 @@ export async function model(token) {
   return { name: String(entry.id ?? 'model'), place: placement, format, parameters, contextTokens, isBase: chats === false, sampling };
 }
 
-/** Whether a model is loaded: {ready}, or {message, progress?: 0 to 1}. */
+/** Whether a model is being loaded: {loading}, with {message, progress?: 0 to 1} if it is. */
 export async function health() {
   const response = await ask('/health', '');
-  if (response.ok) return { ready: true };
+  if (response.ok) return { loading: false };
   const trouble = await troubleOf(response);
-  return { ready: false, progress: trouble.progress, message: trouble.message };
+  return { loading: trouble.kind === 'loading', progress: trouble.progress, message: trouble.message };
 }
 
 /**

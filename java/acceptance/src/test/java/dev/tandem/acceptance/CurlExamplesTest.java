@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
+import dev.tandem.server.config.Configuration;
+import dev.tandem.server.config.ServerOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,6 +30,9 @@ final class CurlExamplesTest {
   // ```sh, a comment that says what is in the answer, a command, ```
   private static final Pattern EXAMPLE =
       Pattern.compile("```sh\\n(# -> (.+)\\n)((?:.*\\n)+?)```", Pattern.MULTILINE);
+
+  private static final String USUAL =
+      "localhost:" + ServerOptions.of(Configuration.presets()).network().httpPort();
 
   private static StoryServer server;
 
@@ -62,7 +67,8 @@ final class CurlExamplesTest {
   @ParameterizedTest(name = "{1}")
   @MethodSource("examples")
   void examplesWork(String expected, String command) {
-    String here = command.replace("localhost:8080", "localhost:" + server.port());
+    assertTrue(command.contains(USUAL), "asks where a server is unless told otherwise: " + USUAL);
+    String here = command.replace(USUAL, "localhost:" + server.port());
     Shell.Result result =
         Shell.run("bash", "-c", "set -e; curl() { command curl -sS \"$@\"; }\n" + here);
     assertEquals(0, result.status(), result.output());

@@ -44,4 +44,10 @@ public final class Frames {
   public static void addTo(ChannelPipeline pipeline, int maxBytes, Message prototype) {
     pipeline.addLast(new MessageDecoder(maxBytes, prototype), new MessageEncoder(maxBytes));
   }
+
+  /** Bytes that a pipeline's handlers keep of a frame that has not come to its end. */
+  public static int heldBytes(ChannelPipeline pipeline) {
+    MessageDecoder decoder = pipeline.get(MessageDecoder.class);
+    return decoder == null ? 0 : decoder.heldBytes();
+  }
 }

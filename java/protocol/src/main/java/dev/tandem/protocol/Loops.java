@@ -17,7 +17,7 @@ import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.time.Duration;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The threads that read and write, and all that they read from and write to: when they end, each
@@ -33,7 +33,7 @@ public final class Loops implements AutoCloseable {
   private static final Duration LONGEST_CLOSE = Duration.ofSeconds(5);
 
   private final EventLoopGroup group;
-  private final AtomicBoolean closing = new AtomicBoolean();
+  private final ReentrantLock ending = new ReentrantLock();
 
   // What comes when all are being closed is closed too. Nobody listens to the group's own futures.
   private final ChannelGroup channels =
@@ -81,19 +81,37 @@ public final class Loops implements AutoCloseable {
   }
 
   /**
-   * Closes ports and connections, and ends the threads; returns when that has happened, to whoever
-   * calls. What was written from other threads before goes as far as the sockets take it. Not for
-   * these threads themselves.
+   * Closes ports and connections, and ends the threads; returns when that has happened, also where
+   * somebody else has begun it. What was written from other threads before goes as far as the
+   * sockets take it.
+   *
+   * @throws IllegalStateException on one of these threads, which would wait for itself
    */
   @Override
   public void close() {
-    if (!closing.getAndSet(true)) {
-      for (EventExecutor loop : group) {
-        loop.submit(() -> {}).awaitUninterruptibly(LONGEST_CLOSE.toMillis());
+    for (EventExecutor loop : group) {
+      if (loop.inEventLoop()) {
+        throw new IllegalStateException(
+            "what a thread that reads and writes belongs to cannot be closed by it: close it on"
+                + " another one");
       }
-      channels.close().awaitUninterruptibly(LONGEST_CLOSE.toMillis());
-      group.shutdownGracefully(0, LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
+    }
+    ending.lock(); // once the threads have ended, they take no task
+    try {
+      if (!group.isShuttingDown()) {
+        end();
+      }
+    } finally {
+      ending.unlock();
     }
     group.terminationFuture().awaitUninterruptibly();
+  }
+
+  private void end() {
+    for (EventExecutor loop : group) {
+      loop.submit(() -> {}).awaitUninterruptibly(LONGEST_CLOSE.toMillis());
+    }
+    channels.close().awaitUninterruptibly(LONGEST_CLOSE.toMillis());
+    group.shutdownGracefully(0, LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
   }
 }

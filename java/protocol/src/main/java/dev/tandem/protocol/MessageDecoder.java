@@ -45,6 +45,11 @@ final class MessageDecoder extends LengthFieldBasedFrameDecoder {
     return maxBytes + Frames.HEADER_BYTES;
   }
 
+  /** Bytes of a frame that has not come to its end. */
+  int heldBytes() {
+    return actualReadableBytes();
+  }
+
   @Override
   protected Object decode(ChannelHandlerContext context, ByteBuf in) throws Exception {
     if (failed) {

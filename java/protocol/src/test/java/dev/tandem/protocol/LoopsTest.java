@@ -1,6 +1,7 @@
 package dev.tandem.protocol;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,10 +16,13 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class LoopsTest {
@@ -75,6 +79,48 @@ class LoopsTest {
   }
 
   @Test
+  void manyMayEndThemAtTheSameTime() throws Exception {
+    for (int i = 0; i < 200; i++) {
+      Loops loops = loops(2);
+      open(loops);
+      CountDownLatch go = new CountDownLatch(1);
+      List<CompletableFuture<Void>> ends = new ArrayList<>();
+      for (int each = 0; each < 4; each++) {
+        ends.add(
+            CompletableFuture.runAsync(
+                () -> {
+                  try {
+                    go.await();
+                  } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                  }
+                  loops.close();
+                  assertTrue(loops.group().isTerminated());
+                },
+                task -> new Thread(task).start()));
+      }
+      go.countDown();
+      for (CompletableFuture<Void> end : ends) {
+        end.get(PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
+      }
+    }
+  }
+
+  @Test
+  void theirOwnThreadsCannotEndThem() throws Exception {
+    try (Loops loops = loops(2)) {
+      ExecutionException refusal =
+          assertThrows(
+              ExecutionException.class,
+              () -> loops.group().submit(loops::close).get(PATIENCE_MILLIS, TimeUnit.MILLISECONDS));
+      assertTrue(
+          refusal.getCause().getMessage().contains("close it on another one"),
+          () -> String.valueOf(refusal.getCause()));
+      assertFalse(loops.group().isShuttingDown());
+    }
+  }
+
+  @Test
   void portsAreFreeAfterwards() throws IOException {
     Loops loops = loops(2);
     InetSocketAddress address = open(loops);
@@ -113,25 +159,6 @@ class LoopsTest {
   }
 
   /** Each returns when all has ended, and none fails because another was first. */
-  @Test
-  void severalThreadsCloseAtOnce() {
-    for (int i = 0; i < 100; i++) {
-      Loops loops = loops(2);
-      open(loops);
-      List<CompletableFuture<Boolean>> closed =
-          Stream.generate(() ->
-                  CompletableFuture.supplyAsync(
-                      () -> {
-                        loops.close();
-                        return loops.group().isTerminated();
-                      },
-                      task -> Thread.ofPlatform().start(task)))
-              .limit(4)
-              .toList();
-      closed.forEach(end -> assertTrue(end.join()));
-    }
-  }
-
   @Test
   void twiceIsOnce() {
     Loops loops = loops(1);

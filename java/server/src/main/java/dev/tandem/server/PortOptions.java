@@ -12,6 +12,10 @@ final class PortOptions {
   // A body takes longer to send than a header.
   private static final int BODY_PATIENCE = 3;
 
+  // Of one byte of text, an answer tells an id of a few digits: even the largest body can be
+  // served.
+  private static final long BODY_AND_ANSWER = 10;
+
   private PortOptions() {}
 
   static RpcOptions rpc(ServerOptions options) {
@@ -30,7 +34,7 @@ final class PortOptions {
     int body = options.limits().frameBytes();
     return defaults
         .withAccess(rules)
-        .withBodies(body, Math.max(body, defaults.allBodiesBytes()))
+        .withBodies(body, Math.max(BODY_AND_ANSWER * body, defaults.sizes().allBodies()))
         .withTimeouts(
             head,
             head.multipliedBy(BODY_PATIENCE),

@@ -1,6 +1,9 @@
 package dev.tandem.server;
 
+import dev.tandem.engine.EngineException;
+import dev.tandem.model.gguf.ModelFormatException;
 import dev.tandem.protocol.Loops;
+import dev.tandem.runtime.RuntimeFailure;
 import dev.tandem.server.config.ConfigurationException;
 import dev.tandem.server.config.ServerOptions;
 import dev.tandem.server.http.HttpInitializer;
@@ -13,11 +16,13 @@ import dev.tandem.server.request.DeskLimits;
 import dev.tandem.server.request.DeskObservers;
 import dev.tandem.server.rpc.RpcInitializer;
 import dev.tandem.server.transport.ConnectionLimit;
+import dev.tandem.text.chat.ChatTemplateException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -122,7 +127,8 @@ public final class TandemServer implements AutoCloseable {
     loops = new Loops(loopThreads(), new DefaultThreadFactory("tandem-io"));
     loader =
         Thread.ofPlatform().daemon().name("tandem-load").unstarted(() -> load(backend, listener));
-    ConnectionLimit limit = new ConnectionLimit(options.network().connections());
+    ConnectionLimit limit =
+        new ConnectionLimit(options.network().connections(), metrics::connectionRefused);
     try {
       rpcAddress = open(access, "--port", options.network().port(), rpcInitializer(access, limit));
       httpAddress =
@@ -204,13 +210,34 @@ public final class TandemServer implements AutoCloseable {
       listener.ready(loaded.card(), Duration.ofNanos(System.nanoTime() - started));
       ready.complete(null);
     } catch (RuntimeException | Error e) {
-      if (!closing) {
-        log.error("the model cannot be loaded: {}", e.getMessage());
-        desk.fail("the model cannot be loaded");
-        listener.failed(e);
+      try {
+        if (!closing) {
+          logFailure(e);
+          desk.fail("the model cannot be loaded");
+          listener.failed(e);
+        }
+      } finally {
+        ready.completeExceptionally(e);
       }
-      ready.completeExceptionally(e);
     }
+  }
+
+  /** In a line what can happen to anybody, and with its stack what nobody expected. */
+  private static void logFailure(Throwable failure) {
+    switch (failure) {
+      case ModelFormatException e -> logFailure(e.getMessage());
+      case EngineException e -> logFailure(e.getMessage());
+      case RuntimeFailure e -> logFailure(e.getMessage());
+      case ChatTemplateException e -> logFailure(e.getMessage());
+      case ConfigurationException e -> logFailure(e.getMessage());
+      case UncheckedIOException e -> logFailure(e.getMessage());
+      case UnsatisfiedLinkError e -> logFailure(e.getMessage()); // which names the library
+      default -> log.error("the model cannot be loaded", failure);
+    }
+  }
+
+  private static void logFailure(String message) {
+    log.error("the model cannot be loaded: {}", message);
   }
 
   /** Gives the desk what generates, unless the server is being closed. */

@@ -3,10 +3,16 @@ package dev.tandem.server;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import dev.tandem.engine.EngineException;
 import dev.tandem.engine.Generation;
 import dev.tandem.engine.GenerationOptions;
 import dev.tandem.engine.sample.SamplingOptions;
@@ -41,6 +47,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.slf4j.LoggerFactory;
 
 /** A server's life: ports, loading, draining, ending. */
 @Timeout(120)
@@ -154,6 +161,57 @@ class TandemServerTest {
       assertEquals(Desk.State.FAILED, server.desk().state());
       assertFalse(server.desk().detail().contains("secret"), "peers need not know the path");
       connect(server.httpAddress().getPort());
+    }
+  }
+
+  @Test
+  void whatNobodyExpectedIsInTheLogWithItsStack() {
+    ILoggingEvent expected = logOfFailure(new EngineException("--kv-memory 1MiB holds 3 tokens"));
+    assertEquals(
+        "the model cannot be loaded: --kv-memory 1MiB holds 3 tokens",
+        expected.getFormattedMessage());
+    assertNull(expected.getThrowableProxy());
+    ILoggingEvent defect = logOfFailure(new NullPointerException());
+    assertEquals("the model cannot be loaded", defect.getFormattedMessage());
+    assertEquals(NullPointerException.class.getName(), defect.getThrowableProxy().getClassName());
+    assertTrue(defect.getThrowableProxy().getStackTraceElementProxyArray().length > 0);
+  }
+
+  private static ILoggingEvent logOfFailure(RuntimeException failure) {
+    ListAppender<ILoggingEvent> log = new ListAppender<>();
+    log.start();
+    Logger logger = (Logger) LoggerFactory.getLogger(TandemServer.class);
+    logger.addAppender(log);
+    BackendLoader loader =
+        unused -> {
+          throw failure;
+        };
+    try (TandemServer server = start(loader)) {
+      assertThrows(ExecutionException.class, () -> server.ready().get(30, TimeUnit.SECONDS));
+    } finally {
+      logger.detachAppender(log);
+    }
+    return log.list.stream()
+        .filter(line -> line.getLevel() == Level.ERROR)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void aListenerThatFailsLeavesNobodyWaiting() {
+    StartListener listener =
+        new StartListener() {
+          @Override
+          public void failed(Throwable why) {
+            throw new IllegalStateException("the listener's", why);
+          }
+        };
+    BackendLoader loader =
+        unused -> {
+          throw new EngineException("no such model");
+        };
+    try (TandemServer server = TandemServer.start(options(), loader, listener)) {
+      assertThrows(ExecutionException.class, () -> server.ready().get(30, TimeUnit.SECONDS));
     }
   }
 

@@ -90,12 +90,63 @@ final class TroubleTest extends PageTest {
   }
 
   private static ScriptedServer.Answer loading(int percent) {
+    return unavailable("model_loading", "the model is being loaded: %d %%".formatted(percent));
+  }
+
+  private static ScriptedServer.Answer unavailable(String code, String message) {
     return ScriptedServer.json(
         503,
-        Feed.json(
-            Map.of(
-                "error", Map.of("message", "the model is being loaded: %d %%".formatted(percent)))),
+        Feed.json(Map.of("error", Map.of("code", code, "message", message))),
         Map.of("Retry-After", "1"));
+  }
+
+  @Test
+  void saysThatTheModelCouldNotBeLoaded() {
+    AtomicReference<ScriptedServer.Answer> models = new AtomicReference<>(loading(25));
+    server.models(exchange -> models.get().to(exchange));
+    server.health(loading(25));
+    browser.driver().get(server.url());
+    browser.await("25 %", () -> browser.text("#notice").contains("being loaded: 25 %."));
+    models.set(ScriptedServer.error(500, "the model cannot be loaded", Map.of()));
+    server.health(unavailable("internal_error", "the model cannot be loaded"));
+    browser.await("why", () -> browser.text("#notice").contains("The model cannot be loaded."));
+    browser.await("no bar", () -> !browser.isShown("#notice-progress"));
+    models.set(ScriptedServer.json(200, ScriptedServer.MODEL));
+    browser.press("Try again");
+    browser.await("the model", "stories", () -> browser.text("#model-name"));
+    assertFalse(browser.isShown("#notice"));
+  }
+
+  @Test
+  void saysThatTheServerEnds() {
+    AtomicReference<ScriptedServer.Answer> models =
+        new AtomicReference<>(unavailable("server_unavailable", "the server is ending"));
+    server.models(exchange -> models.get().to(exchange));
+    browser.driver().get(server.url());
+    browser.await(
+        "why", () -> browser.text("#notice").contains("The server is ending. Trying again"));
+    assertFalse(browser.isShown("#notice-progress"));
+    models.set(ScriptedServer.json(200, ScriptedServer.MODEL));
+    browser.await("the next server", "stories", () -> browser.text("#model-name"));
+    assertFalse(browser.isShown("#notice"));
+  }
+
+  /** Of an overloaded server, of one that ends, or of a proxy that finds none. */
+  @Test
+  void messagesAreSentAgainOnlySoOften() {
+    ScriptedServer.Answer overloaded = unavailable("server_overloaded", "bodies take all memory");
+    server.chat(overloaded, Feed.of("At last."));
+    browser.open(server).send("Hello");
+    browser.await("why", () -> browser.text(TROUBLE).contains("Bodies take all memory. Trying"));
+    browser.await("the answer", "At last.", browser::answer);
+    for (int i = 0; i < 9; i++) {
+      server.chat(ScriptedServer.json(503, "<html>", Map.of("Retry-After", "1")));
+    }
+    browser.send("Hello?");
+    browser.await("the end", () -> browser.isShown("#send"));
+    assertTrue(browser.text(TROUBLE).contains("The server answered with 503"));
+    assertFalse(browser.text(TROUBLE).contains("Trying again"));
+    assertEquals(11, server.chats().size());
   }
 
   @Test

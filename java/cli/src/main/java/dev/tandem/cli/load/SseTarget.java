@@ -29,6 +29,9 @@ public final class SseTarget implements LoadTarget {
   private static final List<String> CONTEXT =
       List.of("context_tokens", "max_model_len", "n_ctx", "n_ctx_train");
 
+  private static final JsonFactory FACTORY = new JsonFactory();
+  private static final String DATA = "data:"; // a blank may follow
+
   private final URI server;
   private final Optional<String> token;
   private final Duration timeout;
@@ -69,7 +72,7 @@ public final class SseTarget implements LoadTarget {
   /** All whole numbers of a document by their names, wherever they are. */
   private static Map<String, Integer> numbers(String document) throws IOException {
     Map<String, Integer> numbers = new HashMap<>();
-    try (JsonParser json = new JsonFactory().createParser(document)) {
+    try (JsonParser json = FACTORY.createParser(document)) {
       for (JsonToken next = json.nextToken(); next != null; next = json.nextToken()) {
         if (next == JsonToken.VALUE_NUMBER_INT && json.currentName() != null) {
           long value = json.getLongValue();
@@ -156,10 +159,13 @@ public final class SseTarget implements LoadTarget {
       }
       boolean done = false;
       for (Optional<String> line = connection.line(); line.isPresent(); line = connection.line()) {
-        String text = line.get();
-        if (text.startsWith("data: ")) {
-          done |= text.equals("data: [DONE]");
-          event(text);
+        if (line.get().startsWith(DATA)) {
+          long now = System.nanoTime();
+          String data = line.get().substring(DATA.length()).strip();
+          done |= data.equals("[DONE]");
+          if (!data.equals("[DONE]")) {
+            event(data, now);
+          }
         }
       }
       if (!done && error.isEmpty()) {
@@ -167,24 +173,48 @@ public final class SseTarget implements LoadTarget {
       }
     }
 
-    private void event(String text) throws IOException {
-      if (text.startsWith("data: {\"error\"")) {
-        error = Optional.of(message(text));
-      } else if (text.contains("\"choices\":[{")) {
-        if (pieces++ == 0) {
-          first = System.nanoTime();
+    /** What an event has in its outermost object: an error, a piece of text, what was counted. */
+    private void event(String data, long now) throws IOException {
+      boolean hasChoice = false;
+      try (JsonParser json = FACTORY.createParser(data)) {
+        if (json.nextToken() != JsonToken.START_OBJECT) {
+          throw new IOException("an event is no JSON object");
+        }
+        while (json.nextToken() == JsonToken.FIELD_NAME) {
+          String name = json.currentName();
+          JsonToken value = json.nextToken();
+          if (name.equals("error") && value != JsonToken.VALUE_NULL) {
+            error = Optional.of(message(data));
+          } else if (name.equals("choices") && value == JsonToken.START_ARRAY) {
+            hasChoice = json.nextToken() == JsonToken.START_OBJECT;
+            if (hasChoice) {
+              json.skipChildren();
+              skipRest(json);
+            }
+          } else if (name.equals("usage") && value == JsonToken.START_OBJECT) {
+            counted = Optional.ofNullable(numbers(data).get("completion_tokens")).or(() -> counted);
+            json.skipChildren();
+          } else {
+            json.skipChildren();
+          }
         }
       }
-      if (text.contains("\"completion_tokens\"")) {
-        counted = Optional.ofNullable(numbers(text.substring(6)).get("completion_tokens"));
+      if (hasChoice && pieces++ == 0) {
+        first = now;
+      }
+    }
+
+    /** To the end of the array that the parser is in. */
+    private static void skipRest(JsonParser json) throws IOException {
+      while (json.nextToken() != JsonToken.END_ARRAY) {
+        json.skipChildren();
       }
     }
 
     /** The text of an error without what differs from request to request. */
     private static String message(String document) {
-      String json = document.startsWith("data: ") ? document.substring(6) : document;
       String text = document;
-      try (JsonParser parser = new JsonFactory().createParser(json)) {
+      try (JsonParser parser = FACTORY.createParser(document)) {
         for (JsonToken next = parser.nextToken(); next != null; next = parser.nextToken()) {
           if (next == JsonToken.VALUE_STRING && "message".equals(parser.currentName())) {
             text = parser.getText();

@@ -85,6 +85,35 @@ final class SseTargetTest {
     }
   }
 
+  /** Servers write JSON each in its own way, and texts may look like anything. */
+  @Test
+  void eventsAreReadAsJson() {
+    answer =
+        """
+        data:{ "object" : "x", "usage" : null, "error" : null, "choices" : [ { "text" : "a", "logprobs" : {"tokens" : ["a"]} }, {"index":1} ] }
+
+        data: {"choices": [{"text": "\\"choices\\":[{ \\"completion_tokens\\": 99"}]}
+
+        data: {"choices": []}
+
+        data: {"choices": [], "usage": {"prompt_tokens": 2, "completion_tokens" : 7} }
+
+        data:[DONE]
+
+        """;
+    try (SseTarget target = target()) {
+      Sample sample = target.run(new int[] {4, 5}, 3);
+      assertEquals(Optional.empty(), sample.error());
+      assertEquals(7, sample.tokens());
+      answer = "data: {\"choices\": [{\"text\": \"a\"}]}\n\ndata: [DONE]\n\n";
+      assertEquals(1, target.run(new int[] {4, 5}, 3).tokens(), "pieces, where nobody counts");
+      answer = "data: { \"error\": {\"message\": \"the device failed\"} }\n\n";
+      assertEquals(Optional.of("the device failed"), target.run(new int[] {1}, 1).error());
+      answer = "data: {broken\n\n";
+      assertTrue(target.run(new int[] {1}, 1).error().isPresent());
+    }
+  }
+
   @Test
   void aRefusalIsAnErrorWithoutItsNumbers() {
     status = 429;

@@ -133,6 +133,8 @@ public record ServerOptions(
       throw new ConfigurationException(
           "--tls-cert and --tls-key belong together: one of them is missing");
     }
+    WebNames.requireHosts(Settings.ALLOWED_HOSTS.flag(), configuration.get(Settings.ALLOWED_HOSTS));
+    WebNames.requireOrigins(Settings.CORS_ORIGINS.flag(), configuration.get(Settings.CORS_ORIGINS));
     long frame = configuration.get(Settings.FRAME_SIZE);
     if (frame > 1 << 30) {
       throw new ConfigurationException(

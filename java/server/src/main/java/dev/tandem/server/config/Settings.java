@@ -176,7 +176,7 @@ public final class Settings {
           Type.duration(SHORTEST, LONGEST),
           Duration.ofSeconds(10),
           "Most time for TLS, for the binary protocol's Hello, and for the header of an HTTP"
-              + " request; its body has three times as long.");
+              + " request; its body, or a long message, has three times as long.");
 
   static final Setting<Duration> SLOW_READER_TIMEOUT =
       Setting.of(

@@ -2,7 +2,10 @@ package dev.tandem.server.http;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** The bytes that the bodies of all connections may have together, so that many cost no more. */
+/**
+ * The bytes that bodies, and large answers, of all connections may have together, so that many cost
+ * no more.
+ */
 final class BodyBudget {
 
   private final long most;

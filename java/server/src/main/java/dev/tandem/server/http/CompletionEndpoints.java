@@ -31,12 +31,11 @@ final class CompletionEndpoints {
         request.stream()
             ? new StreamedAnswer(
                 call.exchange(),
-                new EventStream(call.exchange(), options.heartbeat()),
+                new EventStream(call.exchange(), options.times().heartbeat()),
                 request,
                 backend.card(),
-                backend.tokenizer().vocabulary())
-            : new WholeAnswer(
-                call.exchange(), request, backend.card(), backend.tokenizer().vocabulary());
+                backend.tokenizer())
+            : new WholeAnswer(call.exchange(), request, backend.card(), backend.tokenizer());
     new Completion(desk, call, request, sink).start();
   }
 }

@@ -51,7 +51,7 @@ final class CompletionReader {
     return request(
         fields,
         AnswerStyle.CHAT,
-        List.of(new Prompt(ids, "")),
+        List.of(new Prompt(ids, "", 0)), // whose characters no answer counts
         newer.isPresent() ? newer : older,
         newer.isPresent() ? "max_completion_tokens" : "max_tokens",
         tell ? likely.orElse(0) : GenerationOptions.NONE);
@@ -180,7 +180,7 @@ final class CompletionReader {
     if (given.isTextual()) {
       String text = given.textValue();
       List<TextSpan> spans = List.of(new TextSpan(text, fields.isOn("parse_special")));
-      return new Prompt(tokenizer.encodeChat(spans), echo ? text : "");
+      return prompt(tokenizer.encodeChat(spans), text, echo);
     }
     if (!given.isArray()) {
       throw HttpFailure.invalid(
@@ -195,7 +195,11 @@ final class CompletionReader {
                 .formatted(id, tokenizer.vocabulary().size() - 1));
       }
     }
-    return new Prompt(ids, echo ? new String(tokenizer.decode(ids), StandardCharsets.UTF_8) : "");
+    return prompt(ids, new String(tokenizer.decode(ids), StandardCharsets.UTF_8), echo);
+  }
+
+  private static Prompt prompt(int[] ids, String text, boolean echo) {
+    return new Prompt(ids, echo ? text : "", text.codePointCount(0, text.length()));
   }
 
   // ---- What cannot be served ----

@@ -33,8 +33,9 @@ record CompletionRequest(
    *
    * @param ids its tokens
    * @param echo what the answer repeats of it; "" = nothing
+   * @param characters that it has as a text (Unicode's code points)
    */
-  record Prompt(int[] ids, String echo) {}
+  record Prompt(int[] ids, String echo, int characters) {}
 
   /** Texts that are asked for. */
   int choices() {

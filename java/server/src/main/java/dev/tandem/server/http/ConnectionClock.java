@@ -44,10 +44,10 @@ final class ConnectionClock extends ChannelInboundHandlerAdapter {
   ConnectionClock(HttpOptions options) {
     times =
         Map.of(
-            Phase.IDLE, options.idleTimeout(),
-            Phase.HEAD, options.headTimeout(),
-            Phase.BODY, options.bodyTimeout(),
-            Phase.SENDING, options.slowReaderTimeout(),
+            Phase.IDLE, options.times().idle(),
+            Phase.HEAD, options.times().head(),
+            Phase.BODY, options.times().body(),
+            Phase.SENDING, options.times().slowReader(),
             Phase.CLOSING, LINGER);
   }
 

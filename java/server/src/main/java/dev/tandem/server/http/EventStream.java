@@ -3,9 +3,11 @@ package dev.tandem.server.http;
 import dev.tandem.server.transport.WriteGate;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.util.concurrent.Future;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -35,6 +37,7 @@ final class EventStream {
   private final Duration heartbeat;
   private final ReentrantLock lock = new ReentrantLock(); // virtual threads wait on it
   private boolean open; // guarded by lock
+  private Optional<Future<?>> nextBeat = Optional.empty(); // guarded by lock
   private volatile long lastNanos;
 
   EventStream(Exchange exchange, Duration heartbeat) {
@@ -49,12 +52,13 @@ final class EventStream {
     try {
       open = exchange.beginParts(HEADERS);
       lastNanos = System.nanoTime();
+      if (open) {
+        beatIn(heartbeat.toNanos());
+      }
     } finally {
       lock.unlock();
     }
-    if (open) {
-      beatIn(heartbeat.toNanos());
-    }
+    exchange.whenOver(this::stop); // also where the client has gone
   }
 
   /**
@@ -93,7 +97,7 @@ final class EventStream {
       if (open) {
         exchange.part(last);
         exchange.endParts();
-        open = false;
+        stop();
       } else {
         last.release();
       }
@@ -104,33 +108,45 @@ final class EventStream {
 
   /** Drops the connection, whose client would not read an end either. */
   void abort() {
-    lock.lock();
-    try {
-      open = false;
-    } finally {
-      lock.unlock();
-    }
+    stop();
     exchange.channel().close();
   }
 
+  /**
+   * Nothing follows. The beat that is planned goes too, which would keep all of this until then.
+   */
+  private void stop() {
+    lock.lock();
+    try {
+      open = false;
+      nextBeat.ifPresent(beat -> beat.cancel(false));
+      nextBeat = Optional.empty();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** With the lock. */
   private void beatIn(long nanos) {
-    exchange.channel().eventLoop().schedule(this::beat, nanos, TimeUnit.NANOSECONDS);
+    nextBeat =
+        Optional.of(
+            exchange.channel().eventLoop().schedule(this::beat, nanos, TimeUnit.NANOSECONDS));
   }
 
   private void beat() {
     lock.lock();
     try {
-      if (!open || !exchange.channel().isActive()) {
+      if (!open) {
         return;
       }
+      long silence = System.nanoTime() - lastNanos;
+      if (silence >= heartbeat.toNanos() && exchange.channel().isWritable()) {
+        put(Unpooled.wrappedBuffer(COMMENT));
+        silence = 0;
+      }
+      beatIn(Math.max(heartbeat.toNanos() - silence, TimeUnit.MILLISECONDS.toNanos(1)));
     } finally {
       lock.unlock();
     }
-    long silence = System.nanoTime() - lastNanos;
-    if (silence >= heartbeat.toNanos() && exchange.channel().isWritable()) {
-      put(Unpooled.wrappedBuffer(COMMENT));
-      silence = 0;
-    }
-    beatIn(Math.max(heartbeat.toNanos() - silence, TimeUnit.MILLISECONDS.toNanos(1)));
   }
 }

@@ -44,8 +44,17 @@ final class Exchange {
     void answered(boolean close);
   }
 
+  /** As much as a connection may have to send anyway. */
+  private static final int SMALL_ANSWER = 64 << 10;
+
+  private static final Answer NO_ROOM =
+      Answer.of(
+          HttpFailure.overloaded(
+              "bodies and answers of other requests take all memory that there is for them"));
+
   private final ChannelHandlerContext context;
   private final Progress progress;
+  private final BodyBudget budget;
   private final String id;
   private final boolean isHead;
   private final boolean isOld; // HTTP/1.0, which knows no chunks
@@ -56,13 +65,18 @@ final class Exchange {
   private boolean begun; // guarded by this
   private boolean over; // guarded by this
 
+  /**
+   * @param budget of which large answers take what they need, until the client has them
+   */
   Exchange(
       ChannelHandlerContext context,
       Progress progress,
+      BodyBudget budget,
       HttpRequest request,
       Optional<String> corsOrigin) {
     this.context = context;
     this.progress = progress;
+    this.budget = budget;
     this.id = RequestIds.of(request.headers().getAll("x-request-id"));
     this.isHead = request.method().equals(HttpMethod.HEAD);
     this.isOld = request.protocolVersion().compareTo(HttpVersion.HTTP_1_1) < 0;
@@ -111,11 +125,23 @@ final class Exchange {
     send(Answer.of(failure));
   }
 
-  /** Gives a whole answer. */
+  /** Gives a whole answer, or if there is no room for it, says so. */
   void send(Answer answer) {
-    if (!begin()) {
-      return;
+    if (begin()) {
+      sendNow(answer.body().length <= SMALL_ANSWER || keep(answer) ? answer : NO_ROOM);
     }
+  }
+
+  private boolean keep(Answer answer) {
+    int bytes = answer.body().length;
+    boolean fits = budget.take(bytes);
+    if (fits) {
+      whenOver(() -> budget.giveBack(bytes));
+    }
+    return fits;
+  }
+
+  private void sendNow(Answer answer) {
     observer.accept(answer.status());
     boolean bodiless = isHead || answer.status().equals(HttpResponseStatus.NOT_MODIFIED);
     FullHttpResponse response =

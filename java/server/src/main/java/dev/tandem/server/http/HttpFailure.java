@@ -35,6 +35,12 @@ final class HttpFailure extends RuntimeException {
     return new HttpFailure(status, type(status), code, message, Optional.empty(), Duration.ZERO);
   }
 
+  /** All memory for bodies and answers is taken; that passes. */
+  static HttpFailure overloaded(String message) {
+    return of(HttpResponseStatus.SERVICE_UNAVAILABLE, "server_overloaded", message)
+        .retryAfter(Duration.ofSeconds(1));
+  }
+
   /** Wrong, whenever it comes. */
   static HttpFailure invalid(String parameter, String message) {
     return of(Refusal.of(Problem.INVALID_ARGUMENT, parameter, message));

@@ -32,20 +32,7 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
   private final ConnectionLimit connections;
 
   /**
-   * For as many connections as come.
-   *
    * @param tls how the wire is kept private; empty = it is not
-   */
-  public HttpInitializer(
-      Desk desk,
-      HttpOptions options,
-      Authenticator authenticator,
-      Optional<Tls> tls,
-      Metrics metrics) {
-    this(desk, options, authenticator, tls, metrics, new ConnectionLimit(Integer.MAX_VALUE));
-  }
-
-  /**
    * @param connections counts those of other ports as well
    */
   public HttpInitializer(
@@ -78,16 +65,16 @@ public final class HttpInitializer extends ChannelInitializer<SocketChannel> {
     tls.ifPresent(layer -> pipeline.addLast(layer.newHandler(channel.alloc())));
     pipeline.addLast(new FlushConsolidationHandler(MOST_FLUSHES_JOINED, true));
     pipeline.addLast(clock);
-    pipeline.addLast(new StrictRequestDecoder(options.headerBytes()));
+    pipeline.addLast(new StrictRequestDecoder(options.sizes().header()));
     pipeline.addLast(new HttpResponseEncoder());
-    pipeline.addLast(new WriteGate(options.slowReaderTimeout()));
+    pipeline.addLast(new WriteGate(options.times().slowReader()));
     pipeline.addLast(new RequestCollector(intake, clock));
     pipeline.addLast(dispatcher);
   }
 
   /** Says why, where that can be read; behind TLS it would take a handshake first. */
   private void refuse(SocketChannel channel) {
-    if (tls.isPresent()) {
+    if (tls.isPresent() || !connections.mayTell(channel)) {
       channel.close();
       return;
     }

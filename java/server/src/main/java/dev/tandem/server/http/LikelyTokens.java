@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.engine.sample.TokenProbabilities.TokenProbability;
+import dev.tandem.text.TextStream;
+import dev.tandem.text.Tokenizer;
 import dev.tandem.text.Vocabulary;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,21 +17,45 @@ final class LikelyTokens {
   // OpenAI's value for what is as good as impossible; ours goes beyond what clients' floats hold.
   private static final double LEAST = -9999;
 
+  /**
+   * A token that has been told.
+   *
+   * @param offset characters before the one that it begins in
+   */
+  private record Told(TokenProbabilities probabilities, int offset) {}
+
   private final Vocabulary vocabulary;
   private final boolean tellsOthers;
-  private final List<TokenProbabilities> tokens = new ArrayList<>();
-  private int offset; // characters of the text before the first token
+  private final TextStream text;
+  private final List<Told> tokens = new ArrayList<>();
+  private int characters; // of prompt and text so far
 
   /**
    * @param tellsOthers whether the likeliest ones were asked for as well
+   * @param prompt in front of the text: offsets count its characters, too, as OpenAI's do
    */
-  LikelyTokens(Vocabulary vocabulary, boolean tellsOthers) {
-    this.vocabulary = vocabulary;
+  LikelyTokens(Tokenizer tokenizer, boolean tellsOthers, CompletionRequest.Prompt prompt) {
+    this.vocabulary = tokenizer.vocabulary();
     this.tellsOthers = tellsOthers;
+    text = new TextStream(tokenizer, false, this::count);
+    characters = prompt.characters();
+    if (prompt.ids().length > 0) {
+      text.follow(prompt.ids()[prompt.ids().length - 1]);
+    }
+  }
+
+  /** Whole characters: one for each byte that begins one. */
+  private void count(byte[] utf8, int offset, int length) {
+    for (int i = offset; i < offset + length; i++) {
+      characters += (utf8[i] & 0xC0) == 0x80 ? 0 : 1;
+    }
   }
 
   void add(TokenProbabilities token) {
-    tokens.add(token);
+    tokens.add(new Told(token, characters));
+    if (isKnown(token.chosen().id())) {
+      text.print(token.chosen().id());
+    }
   }
 
   boolean isEmpty() {
@@ -38,19 +64,25 @@ final class LikelyTokens {
 
   /** Forgets the tokens; those that follow stand behind them in the text. */
   void clear() {
-    for (TokenProbabilities token : tokens) {
-      offset += vocabulary.text(token.chosen().id()).length();
-    }
     tokens.clear();
+  }
+
+  /** Models may have more tokens than their vocabulary has names for. */
+  private boolean isKnown(int id) {
+    return id < vocabulary.size();
+  }
+
+  private String name(TokenProbability token) {
+    return isKnown(token.id()) ? vocabulary.text(token.id()) : "";
   }
 
   JsonNode forChat() {
     ObjectNode all = Json.object();
     ArrayNode content = all.putArray("content");
-    for (TokenProbabilities token : tokens) {
-      ObjectNode entry = entry(token.chosen());
+    for (Told token : tokens) {
+      ObjectNode entry = entry(token.probabilities().chosen());
       ArrayNode top = entry.putArray("top_logprobs");
-      token.top().forEach(other -> top.add(entry(other)));
+      token.probabilities().top().forEach(other -> top.add(entry(other)));
       content.add(entry);
     }
     return all.putNull("refusal");
@@ -58,12 +90,12 @@ final class LikelyTokens {
 
   private ObjectNode entry(TokenProbability token) {
     ObjectNode entry =
-        Json.object()
-            .put("token", vocabulary.text(token.id()))
-            .put("logprob", Math.max(token.log(), LEAST));
+        Json.object().put("token", name(token)).put("logprob", Math.max(token.log(), LEAST));
     ArrayNode bytes = entry.putArray("bytes");
-    for (byte b : vocabulary.bytes(token.id())) {
-      bytes.add(b & 0xFF);
+    if (isKnown(token.id())) {
+      for (byte b : vocabulary.bytes(token.id())) {
+        bytes.add(b & 0xFF);
+      }
     }
     return entry;
   }
@@ -74,13 +106,11 @@ final class LikelyTokens {
     ArrayNode logs = all.putArray("token_logprobs");
     ArrayNode tops = Json.object().putArray("top_logprobs");
     ArrayNode offsets = Json.object().putArray("text_offset");
-    int at = offset;
-    for (TokenProbabilities token : tokens) {
-      String text = vocabulary.text(token.chosen().id());
-      names.add(text);
+    for (Told told : tokens) {
+      TokenProbabilities token = told.probabilities();
+      names.add(name(token.chosen()));
       logs.add(Math.max(token.chosen().log(), LEAST));
-      offsets.add(at);
-      at += text.length();
+      offsets.add(told.offset());
       ObjectNode top = tops.addObject();
       token.top().forEach(other -> put(top, other));
       put(top, token.chosen());
@@ -94,6 +124,6 @@ final class LikelyTokens {
   }
 
   private void put(ObjectNode top, TokenProbability token) {
-    top.put(vocabulary.text(token.id()), Math.max(token.log(), LEAST));
+    top.put(name(token), Math.max(token.log(), LEAST));
   }
 }

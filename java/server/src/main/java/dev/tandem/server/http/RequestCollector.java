@@ -15,6 +15,7 @@ import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +37,7 @@ final class RequestCollector extends ChannelInboundHandlerAdapter implements Exc
   private static final Logger log = LoggerFactory.getLogger(RequestCollector.class);
   private static final int MOST_PARTS_HELD = 64;
   private static final int MOST_BYTES_HELD = 64 << 10;
+  private static final int FIELD_BYTES = 100; // of a header's field, beside its characters
 
   private final RequestIntake intake;
   private final ConnectionClock clock;
@@ -69,11 +71,26 @@ final class RequestCollector extends ChannelInboundHandlerAdapter implements Exc
 
   private void hold(Object message) {
     held.add(message);
-    heldBytes += message instanceof HttpContent content ? content.content().readableBytes() : 0;
+    heldBytes += bytes(message);
     if (held.size() > MOST_PARTS_HELD || heldBytes > MOST_BYTES_HELD) {
       // From here on a client that goes away is noticed when it is written to.
       context.channel().config().setAutoRead(false);
     }
+  }
+
+  /** About what it takes of memory. */
+  private static long bytes(Object message) {
+    long bytes = 0;
+    if (message instanceof HttpRequest request) {
+      bytes += request.uri().length();
+      for (Map.Entry<String, String> field : request.headers()) {
+        bytes += FIELD_BYTES + field.getKey().length() + field.getValue().length();
+      }
+    }
+    if (message instanceof HttpContent content) {
+      bytes += content.content().readableBytes();
+    }
+    return bytes;
   }
 
   private void take(Object message) {
@@ -94,7 +111,8 @@ final class RequestCollector extends ChannelInboundHandlerAdapter implements Exc
   private void begin(HttpRequest request) {
     RequestInProgress next =
         new RequestInProgress(
-            request, new Exchange(context, this, request, intake.corsOrigin(request)));
+            request,
+            new Exchange(context, this, intake.budget(), request, intake.corsOrigin(request)));
     reading = Optional.of(next);
     intake.admit(next);
     if (next.hasBody()) {
@@ -150,7 +168,7 @@ final class RequestCollector extends ChannelInboundHandlerAdapter implements Exc
     clock.enter(Phase.IDLE);
     while (serving.isEmpty() && !closing && !held.isEmpty()) {
       Object next = held.remove();
-      heldBytes -= next instanceof HttpContent content ? content.content().readableBytes() : 0;
+      heldBytes -= bytes(next);
       take(next);
     }
     if (held.isEmpty()) {
@@ -202,7 +220,8 @@ final class RequestCollector extends ChannelInboundHandlerAdapter implements Exc
 
   private RequestInProgress nameless() {
     HttpRequest request = new DefaultHttpRequest(HttpVersion.HTTP_1_0, HttpMethod.GET, "/");
-    return new RequestInProgress(request, new Exchange(context, this, request, Optional.empty()));
+    return new RequestInProgress(
+        request, new Exchange(context, this, intake.budget(), request, Optional.empty()));
   }
 
   @Override

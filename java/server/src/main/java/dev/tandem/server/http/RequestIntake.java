@@ -14,7 +14,6 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
-import java.time.Duration;
 import java.util.Optional;
 
 /** Says which requests are read, and how far. One for all connections. */
@@ -29,7 +28,12 @@ final class RequestIntake {
     this.options = options;
     this.gatekeeper = gatekeeper;
     this.metrics = metrics;
-    this.budget = new BodyBudget(options.allBodiesBytes());
+    this.budget = new BodyBudget(options.sizes().allBodies());
+  }
+
+  /** For bodies, and for answers that are large. */
+  BodyBudget budget() {
+    return budget;
   }
 
   Optional<String> corsOrigin(HttpRequest request) {
@@ -57,7 +61,7 @@ final class RequestIntake {
           "this server speaks HTTP/1.1");
     }
     requirePlainBody(head.headers());
-    if (HttpUtil.getContentLength(head, 0L) > options.bodyBytes()) {
+    if (HttpUtil.getContentLength(head, 0L) > options.sizes().body()) {
       throw tooLarge();
     }
     RequestTarget target = RequestTarget.of(head.uri());
@@ -118,15 +122,12 @@ final class RequestIntake {
   void append(RequestInProgress request, HttpContent content) {
     requireDecoded(content.decoderResult().cause());
     int bytes = content.content().readableBytes();
-    if (bytes > options.bodyBytes() - request.bodyBytes()) {
+    if (bytes > options.sizes().body() - request.bodyBytes()) {
       throw tooLarge();
     }
     if (!budget.take(bytes)) {
-      throw HttpFailure.of(
-              HttpResponseStatus.SERVICE_UNAVAILABLE,
-              "server_overloaded",
-              "other requests' bodies take all memory that there is for them")
-          .retryAfter(Duration.ofSeconds(1));
+      throw HttpFailure.overloaded(
+          "bodies and answers of other requests take all memory that there is for them");
     }
     request.append(content.content());
   }
@@ -140,7 +141,7 @@ final class RequestIntake {
     return HttpFailure.of(
         HttpResponseStatus.REQUEST_ENTITY_TOO_LARGE,
         "body_too_large",
-        "the body is larger than %d bytes".formatted(options.bodyBytes()));
+        "the body is larger than %d bytes".formatted(options.sizes().body()));
   }
 
   /** Tells a client that waits for it to send the body. */

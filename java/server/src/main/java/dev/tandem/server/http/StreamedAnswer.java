@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.server.request.ModelCard;
 import dev.tandem.server.request.Outcome;
-import dev.tandem.text.Vocabulary;
+import dev.tandem.text.Tokenizer;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -32,14 +32,14 @@ final class StreamedAnswer implements CompletionSink {
       EventStream events,
       CompletionRequest request,
       ModelCard card,
-      Vocabulary vocabulary) {
+      Tokenizer tokenizer) {
     this.exchange = exchange;
     this.events = events;
     this.request = request;
     this.card = card;
     this.choices =
         IntStream.range(0, request.choices())
-            .mapToObj(index -> new Choice(index, vocabulary))
+            .mapToObj(index -> new Choice(index, tokenizer))
             .toList();
   }
 
@@ -124,9 +124,11 @@ final class StreamedAnswer implements CompletionSink {
     private final byte[] between;
     private final byte[] after;
 
-    Choice(int index, Vocabulary vocabulary) {
+    Choice(int index, Tokenizer tokenizer) {
       this.index = index;
-      likely = new LikelyTokens(vocabulary, request.options().logProbabilities() > 0);
+      likely =
+          new LikelyTokens(
+              tokenizer, request.options().logProbabilities() > 0, request.prompt(index));
       String fields = chunk().toString();
       before =
           ("data: "

@@ -2,10 +2,11 @@ package dev.tandem.server.http;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.util.RawValue;
 import dev.tandem.engine.sample.TokenProbabilities;
 import dev.tandem.server.request.ModelCard;
 import dev.tandem.server.request.Outcome;
-import dev.tandem.text.Vocabulary;
+import dev.tandem.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -21,12 +22,14 @@ final class WholeAnswer implements CompletionSink {
   private final ModelCard card;
   private final List<Choice> choices;
 
-  WholeAnswer(Exchange exchange, CompletionRequest request, ModelCard card, Vocabulary vocabulary) {
+  WholeAnswer(Exchange exchange, CompletionRequest request, ModelCard card, Tokenizer tokenizer) {
     this.exchange = exchange;
     this.request = request;
     this.card = card;
     this.choices =
-        IntStream.range(0, request.choices()).mapToObj(each -> new Choice(vocabulary)).toList();
+        IntStream.range(0, request.choices())
+            .mapToObj(index -> new Choice(index, tokenizer))
+            .toList();
   }
 
   @Override
@@ -41,7 +44,7 @@ final class WholeAnswer implements CompletionSink {
 
   @Override
   public void end(int choice, Outcome outcome) {
-    choices.get(choice).outcome = Optional.of(outcome);
+    choices.get(choice).end(outcome);
   }
 
   @Override
@@ -70,10 +73,24 @@ final class WholeAnswer implements CompletionSink {
   private final class Choice {
     private final ByteArrayOutputStream text = new ByteArrayOutputStream();
     private final LikelyTokens likely;
+    private RawValue told = new RawValue("null"); // written before the outcome
     private volatile Optional<Outcome> outcome = Optional.empty();
 
-    Choice(Vocabulary vocabulary) {
-      likely = new LikelyTokens(vocabulary, request.options().logProbabilities() > 0);
+    Choice(int index, Tokenizer tokenizer) {
+      likely =
+          new LikelyTokens(
+              tokenizer, request.options().logProbabilities() > 0, request.prompt(index));
+    }
+
+    /**
+     * Written at once: as objects, the log-probabilities of all texts would take many times that.
+     */
+    void end(Outcome end) {
+      if (request.wantsProbabilities()) {
+        told = Json.raw(request.style().likely(likely));
+        likely.clear();
+      }
+      outcome = Optional.of(end);
     }
 
     ObjectNode json(int index) {
@@ -82,11 +99,7 @@ final class WholeAnswer implements CompletionSink {
           request.prompt(index).echo() + text.toString(StandardCharsets.UTF_8) + end.rest();
       ObjectNode node = Json.object().put("index", index);
       node.setAll(request.style().text(whole));
-      if (request.wantsProbabilities()) {
-        node.set("logprobs", request.style().likely(likely));
-      } else {
-        node.putNull("logprobs");
-      }
+      node.putRawValue("logprobs", told);
       return node.put("finish_reason", reason(end));
     }
   }

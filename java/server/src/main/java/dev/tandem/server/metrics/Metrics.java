@@ -44,6 +44,10 @@ public final class Metrics implements DeskObserver, AutoCloseable {
   private final PrometheusMeterRegistry registry =
       new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
   private final Map<String, AtomicInteger> connections = new ConcurrentHashMap<>();
+  private final Counter refused =
+      Counter.builder("tandem.connections.refused")
+          .description("Connections that were refused because too many were open")
+          .register(registry);
   private final JvmGcMetrics collector = new JvmGcMetrics();
 
   /**
@@ -108,6 +112,11 @@ public final class Metrics implements DeskObserver, AutoCloseable {
   /** A connection has been closed. */
   public void connectionClosed(String protocol) {
     connections(protocol).decrementAndGet();
+  }
+
+  /** One was too many. */
+  public void connectionRefused() {
+    refused.increment();
   }
 
   private AtomicInteger connections(String protocol) {

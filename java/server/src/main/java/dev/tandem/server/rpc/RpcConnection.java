@@ -14,11 +14,15 @@ import dev.tandem.server.transport.IdleTimeout;
 import dev.tandem.server.transport.LingeringClose;
 import dev.tandem.server.transport.WriteGate;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.util.concurrent.Future;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -192,20 +196,44 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
     }
     calls.put(id, () -> {}); // it ends soon, and by itself
     try {
-      apart(id, message, () -> end(id, answeredToReader(id, message)));
+      Share share = share(message);
+      start(id, () -> answerToReader(id, message, share));
     } catch (Refusal e) {
       end(id, Wire.error(id, e));
     }
   }
 
-  private ServerMessage answeredToReader(long id, ClientMessage message) {
+  /** What the request took for itself, its answer has until the peer has read it. */
+  private void answerToReader(long id, ClientMessage message, Share share) {
     try {
       ServerMessage answer = answered(id, message);
+      share.growTo(answer.getSerializedSize());
       awaitReader();
-      return answer;
+      calls.remove(id);
+      idle.touch();
+      giveUpUnread(out.send(answer).addListener(written -> share.close()));
     } catch (Refusal e) {
-      return Wire.error(id, e);
+      share.close();
+      end(id, Wire.error(id, e));
+    } catch (RejectedExecutionException e) {
+      share.close(); // the server has ended, and all connections
     }
+  }
+
+  /** A peer that leaves a long answer unread has it at the expense of all others. */
+  private void giveUpUnread(ChannelFuture answer) {
+    Duration patience = service.options().slowReaderTimeout();
+    Future<?> timer =
+        channel
+            .eventLoop()
+            .schedule(
+                () -> {
+                  log.info("connection {}: an answer was not read in time", channel.id());
+                  channel.close();
+                },
+                patience.toNanos(),
+                TimeUnit.NANOSECONDS);
+    answer.addListener(written -> timer.cancel(false));
   }
 
   /**
@@ -215,23 +243,52 @@ final class RpcConnection extends SimpleChannelInboundHandler<ClientMessage> {
    * @throws Refusal if there is no room for it now
    */
   void apart(long id, MessageLite request, Runnable action) {
-    int bytes = request.getSerializedSize();
-    if (!service.room().tryAcquire(bytes)) {
-      throw Refusal.of(
-              Problem.OVERLOADED,
-              "other long requests take all %d bytes that this server has for them"
-                  .formatted(service.options().longRequestBytes()))
-          .retryAfter(desk().limits().retryAfter());
-    }
-    Thread.ofVirtual()
-        .name("request " + name(id))
-        .start(() -> {
-          try {
+    Share share = share(request);
+    start(
+        id,
+        () -> {
+          try (share) {
             action.run();
-          } finally {
-            service.room().release(bytes);
           }
         });
+  }
+
+  private void start(long id, Runnable action) {
+    Thread.ofVirtual().name("request " + name(id)).start(action);
+  }
+
+  private Share share(MessageLite request) {
+    Share share = new Share();
+    share.growTo(request.getSerializedSize());
+    return share;
+  }
+
+  /** What one request, or its answer, has of the room for those of all connections. */
+  private final class Share implements AutoCloseable {
+    private int bytes; // guarded by this
+
+    /**
+     * Takes more, if it has less.
+     *
+     * @throws Refusal if there is no room for it now
+     */
+    synchronized void growTo(int size) {
+      int more = Math.max(0, size - bytes);
+      if (!service.room().tryAcquire(more)) {
+        throw Refusal.of(
+                Problem.OVERLOADED,
+                "other long requests and their answers take all %d bytes that this server has for them"
+                    .formatted(service.options().longRequestBytes()))
+            .retryAfter(desk().limits().retryAfter());
+      }
+      bytes += more;
+    }
+
+    @Override
+    public synchronized void close() {
+      service.room().release(bytes);
+      bytes = 0;
+    }
   }
 
   private ServerMessage answered(long id, ClientMessage message) {

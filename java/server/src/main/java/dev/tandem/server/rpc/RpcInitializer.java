@@ -89,15 +89,16 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
     channel.config().setMessageSizeEstimator(FrameSize.ESTIMATOR);
     tls.ifPresent(end -> pipeline.addLast(end.newHandler(channel.alloc())));
     WriteGate gate = new WriteGate(options.slowReaderTimeout());
-    pipeline.addLast(new HelloLimit());
+    FrameLimit limit = new FrameLimit(service);
+    pipeline.addLast(new HelloLimit(), limit);
     Frames.addTo(pipeline, options.maxFrameBytes(), ClientMessage.getDefaultInstance());
     FlushSoon out = new FlushSoon();
-    pipeline.addLast(gate, out, new Handshake(service, gate, out), new Mishaps());
+    pipeline.addLast(limit.end(), gate, out, new Handshake(service, gate, out), new Mishaps());
   }
 
   /** Says why; with TLS there are no words before a handshake, which is what it cannot afford. */
   private void refuse(SocketChannel channel) {
-    if (tls.isPresent()) {
+    if (tls.isPresent() || !service.connections().mayTell(channel)) {
       channel.close();
       return;
     }

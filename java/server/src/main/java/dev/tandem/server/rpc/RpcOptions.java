@@ -7,7 +7,8 @@ import java.time.Duration;
  * What the binary protocol's port accepts.
  *
  * @param maxFrameBytes of one message, in both directions
- * @param longRequestBytes of all requests together that take long to read or to answer
+ * @param longRequestBytes of all requests together that take long to read or to answer, and of the
+ *     latter's answers until they are read
  * @param requestsPerConnection that have not ended
  * @param handshakeTimeout from the connection to its Hello
  * @param idleTimeout without a message or an unfinished request, until the server closes

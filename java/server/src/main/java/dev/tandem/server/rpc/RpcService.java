@@ -9,7 +9,8 @@ import java.util.concurrent.Semaphore;
 /**
  * What all connections share.
  *
- * @param room bytes that requests which take long may still have, of all connections
+ * @param room bytes that requests which take long, and their answers, may still have, of all
+ *     connections
  * @param greeted connections whose Hello was answered
  */
 record RpcService(

@@ -1,5 +1,6 @@
 package dev.tandem.server.transport;
 
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
@@ -19,13 +20,16 @@ public final class FlushSoon extends ChannelOutboundHandlerAdapter {
   /**
    * Writes a message, from any thread. Netty leaves a write without a flush lying until the event
    * loop has something else to do; so it is woken, once for all that is written until it is awake.
+   *
+   * @return done when the system has taken all of it
    */
-  public void send(Object message) {
-    context.channel().write(message);
+  public ChannelFuture send(Object message) {
+    ChannelFuture written = context.channel().write(message);
     if (!woken.get() && woken.compareAndSet(false, true)) {
       // Who finds it set has queued its write before this runs, and the loop then looks again.
       context.executor().execute(() -> woken.set(false));
     }
+    return written;
   }
 
   @Override

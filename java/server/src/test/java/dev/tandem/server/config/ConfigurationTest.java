@@ -113,6 +113,19 @@ class ConfigurationTest {
     assertEquals(Optional.of(4096), options.model().context());
   }
 
+  /** YAML would make other numbers of them: 7, 1000.0, 10, 90, 31. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"007", "1e3", "1_0", "1:30", "0x1F", "1.10", "+5", "True", "2026-11-22", "0o17"})
+  void valuesAreReadAsTheyAreWritten(String value) throws IOException {
+    Path file = file("model-name: " + value + "\nallowed-hosts: [a, " + value + "]\n");
+    Configuration read = Configuration.of(Optional.of(file), Map.of(), Map.of());
+    assertEquals(Optional.of(value), read.get(Settings.MODEL_NAME));
+    assertEquals(List.of("a", value), read.get(Settings.ALLOWED_HOSTS));
+    Configuration again = Configuration.of(Optional.of(file(read.print())), Map.of(), Map.of());
+    assertEquals(Optional.of(value), again.get(Settings.MODEL_NAME));
+  }
+
   @Test
   void whatIsPrintedCanBeReadAgain() throws IOException {
     Configuration configuration =
@@ -219,8 +232,11 @@ class ConfigurationTest {
         "port: {a: 1}",
         "port: [[1], 2, {}]",
         "port:\n",
+        "kv-memory:\n",
         "\u0000",
         "a: &x 1\nb: *x",
+        "port: &x 1\nhttp-port: *x\n",
+        "port: [1, null]",
         "port: 1\n---\nport: 2\n"
       })
   void brokenFilesAreErrorsThatNameTheFile(String text) throws IOException {
@@ -282,6 +298,56 @@ class ConfigurationTest {
     assertEquals(OnDeviceLoss.CPU, gpu.onDeviceLoss());
     assertEquals(OnDeviceLoss.FAIL, flags().model().onDeviceLoss());
     assertTrue(refused(null, Map.of(), "frame-size", "2GiB").contains("at most 1GiB"));
+  }
+
+  /** They would never match, and nobody would be told. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "example.org:8081             | ': write example.org'",
+        "a.example,Example.org:8081   | ': write example.org'",
+        "https://example.org          | ': write example.org'",
+        "https://example.org:8081/a/b | ': write example.org'",
+        "[::1]:8081                   | ': write [::1]'",
+        "::1                          | ': write [::1]'",
+        "b\u00fccher.example            | '; write it in ASCII (xn--...)'",
+        "*.example.org                | 'any port is served'",
+        "example..org                 | 'any port is served'",
+        "two words                    | 'any port is served'",
+      })
+  void hostsAreNamesAlone(String written, String remedy) {
+    String refusal = refused(null, Map.of(), "allowed-hosts", written);
+    String name = written.substring(written.indexOf(',') + 1);
+    assertTrue(refusal.startsWith("--allowed-hosts: '" + name + "' is not possible"), refusal);
+    assertTrue(refusal.endsWith(remedy), refusal);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "chat.example                | ', such as https://chat.example.org'",
+        "https://chat.example/       | ': write https://chat.example'",
+        "https://Chat.example:8443/a | ': write https://chat.example:8443'",
+        "https://chat.example:443    | ': write https://chat.example'",
+        "http://chat.example:80      | ': write http://chat.example'",
+        "https://*.chat.example      | ', such as https://chat.example.org'",
+      })
+  void originsAreAsBrowsersSendThem(String written, String remedy) {
+    String refusal = refused(null, Map.of(), "cors-origins", written);
+    assertTrue(refusal.startsWith("--cors-origins: '" + written + "' is not possible"), refusal);
+    assertTrue(refusal.endsWith(remedy), refusal);
+  }
+
+  @Test
+  void hostsAndOriginsThatCanMatchAreTaken() {
+    List<String> hosts = List.of("*", "Example.org", "box", "10.0.0.7", "[fe80::1]", "a_b.example");
+    assertEquals(hosts, flags("allowed-hosts", String.join(",", hosts)).security().allowedHosts());
+    List<String> origins =
+        List.of("*", "null", "https://Chat.example", "http://[::1]:3000", "tauri://localhost");
+    assertEquals(
+        origins, flags("cors-origins", String.join(",", origins)).security().corsOrigins());
   }
 
   @ParameterizedTest

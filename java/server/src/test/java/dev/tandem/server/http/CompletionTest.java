@@ -87,7 +87,8 @@ final class CompletionTest {
           public void answered(boolean close) {}
         };
     Exchange exchange =
-        new Exchange(channel.pipeline().firstContext(), nobody, head, Optional.empty());
+        new Exchange(
+            channel.pipeline().firstContext(), nobody, new BodyBudget(0), head, Optional.empty());
     HttpCall call =
         new HttpCall(
             exchange,
@@ -99,7 +100,7 @@ final class CompletionTest {
     CompletionRequest request =
         new CompletionRequest(
             AnswerStyle.TEXT,
-            List.of(new CompletionRequest.Prompt(new int[] {5}, "")),
+            List.of(new CompletionRequest.Prompt(new int[] {5}, "", 1)),
             new GenerationOptions(
                 GenerationOptions.UNLIMITED,
                 SamplingOptions.seeded(1),

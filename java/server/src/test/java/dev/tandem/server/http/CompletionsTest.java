@@ -234,16 +234,44 @@ final class CompletionsTest {
       assertEquals(2, likely.get("top_logprobs").get(0).size());
       StringBuilder all = new StringBuilder();
       for (int i = 0; i < likely.get("tokens").size(); i++) {
-        assertEquals(all.length(), likely.get("text_offset").get(i).intValue());
+        assertEquals(1 + all.length(), likely.get("text_offset").get(i).intValue(), "the prompt's");
         all.append(likely.get("tokens").get(i).textValue());
       }
       assertEquals(text.get("text").textValue(), all.toString());
       List<JsonNode> events =
           events(port.post(TEXT, "{\"prompt\":\"a\",\"logprobs\":0,\"stream\":true}").body());
-      assertEquals(0, events.get(0).at("/choices/0/logprobs/text_offset/0").intValue());
-      assertTrue(events.get(1).at("/choices/0/logprobs/text_offset/0").intValue() > 0);
+      assertEquals(1, events.get(0).at("/choices/0/logprobs/text_offset/0").intValue());
+      assertTrue(events.get(1).at("/choices/0/logprobs/text_offset/0").intValue() > 1);
       assertTrue(events.get(0).at("/choices/0/logprobs/top_logprobs").isNull());
     }
+  }
+
+  /** Characters are told by several tokens, each of which begins where its character does. */
+  @Test
+  void offsetsCountCharactersOfPromptAndText() {
+    ScriptedBackend backend = ScriptedBackend.saying("\u00e9\ud83d\ude00b");
+    List<Integer> expected = List.of(2, 3, 3, 4, 4, 4, 4, 5);
+    try (HttpPort port = HttpPort.of(backend)) {
+      String asked = "{\"prompt\":\"x\ud83d\ude00\",\"logprobs\":1";
+      JsonNode choice = ok(port.post(TEXT, asked + "}")).get("choices").get(0);
+      assertEquals(" \u00e9\ud83d\ude00b", choice.get("text").textValue());
+      assertEquals(expected, integers(choice.at("/logprobs/text_offset")));
+      List<Integer> streamed = new ArrayList<>();
+      for (JsonNode event : events(port.post(TEXT, asked + ",\"stream\":true}").body())) {
+        streamed.addAll(integers(event.at("/choices/0/logprobs/text_offset")));
+      }
+      assertEquals(expected, streamed);
+      JsonNode ids = ok(port.post("/tokenize", "{\"content\":\"x\ud83d\ude00\"}")).get("tokens");
+      asked = "{\"logprobs\":1,\"prompt\":" + ids;
+      choice = ok(port.post(TEXT, asked + "}")).get("choices").get(0);
+      assertEquals(expected, integers(choice.at("/logprobs/text_offset")));
+    }
+  }
+
+  private static List<Integer> integers(JsonNode array) {
+    List<Integer> all = new ArrayList<>();
+    array.forEach(each -> all.add(each.intValue()));
+    return all;
   }
 
   @Test

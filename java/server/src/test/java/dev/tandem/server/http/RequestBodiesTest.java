@@ -151,6 +151,30 @@ final class RequestBodiesTest {
     }
   }
 
+  @Test
+  void largeAnswersHaveALimitTogetherWithThem() {
+    int body = 60_000;
+    HttpOptions options = HttpOptions.defaults().withBodies(1 << 20, 500_000);
+    String text = "{\"content\":\"" + "a b ".repeat(body / 4) + "\"}";
+    try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"), options)) {
+      for (int i = 0; i < 10; i++) { // each gives back what it had
+        HttpResponse<String> answer = port.post("/tokenize", text);
+        assertEquals(200, answer.statusCode());
+        assertTrue(answer.body().length() > 100_000, "two of them would not fit");
+      }
+    }
+    HttpOptions less = HttpOptions.defaults().withBodies(1 << 20, 100_000);
+    try (HttpPort port = HttpPort.of(ScriptedBackend.saying("yes"), less)) {
+      for (int i = 0; i < 10; i++) {
+        HttpResponse<String> answer = port.post("/tokenize", text);
+        assertEquals(503, answer.statusCode());
+        assertTrue(answer.body().contains("server_overloaded"), answer.body());
+        assertEquals("1", answer.headers().firstValue("retry-after").orElse(""));
+      }
+      port.assertAlive();
+    }
+  }
+
   private static boolean isFull(HttpPort port, List<RawConnection> many) {
     for (RawConnection each : many) {
       if (each.hasInput()) {

@@ -11,6 +11,7 @@ import dev.tandem.model.SyntheticModel;
 import dev.tandem.model.format.TensorType;
 import dev.tandem.model.gguf.GgufFile;
 import dev.tandem.text.StopStrings;
+import dev.tandem.text.TextStream;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.chat.ChatTemplate;
 import java.io.IOException;
@@ -177,20 +178,22 @@ public final class ScriptedBackend implements Backend {
       if (remembers) {
         asked.add(new Asked(Arrays.stream(prompt).boxed().toList(), options, priority));
       }
-      return say(prompt.length, options, listener);
+      return say(prompt, options, listener);
     } finally {
       running.decrementAndGet();
     }
   }
 
-  private Generation say(int prompt, GenerationOptions options, GenerationListener listener) {
+  private Generation say(int[] prompt, GenerationOptions options, GenerationListener listener) {
     long began = System.nanoTime();
     long first = began;
-    StopStrings text = new StopStrings(options.stop(), listener::text);
+    StopStrings stops = new StopStrings(options.stop(), listener::text);
+    TextStream text = new TextStream(TOKENIZER, false, stops);
+    text.follow(prompt[prompt.length - 1]);
     int most = endless ? options.maxTokens() : Math.min(options.maxTokens(), answer.length);
     Generation.Reason reason =
         most == options.maxTokens() ? Generation.Reason.LENGTH : Generation.Reason.STOP;
-    listener.prompt(prompt, prompt);
+    listener.prompt(prompt.length, prompt.length);
     int generated = 0;
     while (generated < most) {
       if (generated == failsAfter) {
@@ -207,20 +210,20 @@ public final class ScriptedBackend implements Backend {
       if (options.logProbabilities() != GenerationOptions.NONE) {
         listener.probabilities(probabilities(id, options.logProbabilities()));
       }
-      byte[] bytes = TOKENIZER.vocabulary().bytes(id);
-      text.accept(bytes, 0, bytes.length);
+      text.print(id);
       listener.tokenComplete();
-      if (text.found().isPresent()) {
+      if (stops.found().isPresent()) {
         reason = Generation.Reason.STOP;
         break;
       }
     }
     text.finish();
+    stops.finish();
     return new Generation(
         reason,
-        text.found(),
+        stops.found(),
         0,
-        prompt,
+        prompt.length,
         generated,
         Duration.ZERO,
         Duration.ofNanos(first - began),

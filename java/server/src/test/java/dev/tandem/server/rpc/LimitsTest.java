@@ -21,7 +21,10 @@ import dev.tandem.server.request.DeskObserver;
 import dev.tandem.server.request.ScriptedBackend;
 import dev.tandem.server.security.Authenticator;
 import dev.tandem.server.transport.ConnectionLimit;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -277,6 +280,96 @@ class LimitsTest {
       other.expectPong();
       slow.kill();
       Await.until(() -> isTaken(other, text));
+    }
+  }
+
+  /** Who leaves an answer unread cannot keep the room that all others need, too. */
+  @Test
+  void longAnswersThatAreNotRead() {
+    int most = 8000;
+    RpcServer rpc =
+        serve(
+            ScriptedBackend.saying("x"),
+            RpcOptions.defaults()
+                .withFrames(most, most)
+                .withWatermarks(1 << 20, 1 << 20) // so that it is not the gate that waits
+                .withTimeouts(
+                    Duration.ofSeconds(10), Duration.ofMinutes(5), Duration.ofMillis(500)));
+    ClientMessage.Builder text =
+        ClientMessage.newBuilder()
+            .setDetokenize(
+                DetokenizeRequest.newBuilder().addAllIds(Collections.nCopies(5000, 'a' + 3)));
+    try (RawClient slow = new RawClient(rpc.address(), 4 << 10);
+        RawClient other = rpc.greeted()) {
+      slow.hello();
+      slow.expectWelcome();
+      AtomicLong id = new AtomicLong(2);
+      Await.until(() -> { // once all buffers are full, an answer waits in the server
+        try {
+          slow.send(id.getAndIncrement(), text);
+        } catch (UncheckedIOException e) {
+          return true;
+        }
+        return rpc.connections.open() == 1;
+      });
+      Await.until(() -> rpc.connections.open() == 1);
+      Await.until(() -> isTaken(other, text));
+    }
+  }
+
+  /** What has come of messages that have no end yet is in memory, too. */
+  @Test
+  void longMessagesThatAreOnTheirWay() {
+    int most = 1 << 20;
+    byte[] begun = Arrays.copyOf(ByteBuffer.allocate(4).putInt(most).array(), 700_000);
+    RpcServer rpc =
+        serve(ScriptedBackend.saying("x"), RpcOptions.defaults().withFrames(most, most));
+    try (RawClient first = rpc.greeted();
+        RawClient second = rpc.greeted()) {
+      first.bytes(begun);
+      second.bytes(begun);
+      Await.until(() -> first.unread() > 0 || second.unread() > 0);
+      RawClient refused = first.unread() > 0 ? first : second; // whose bytes were read later
+      RawClient other = refused == first ? second : first;
+      assertTrue(refused.expectEnd(ErrorCode.OVERLOADED).getRetry());
+      assertEquals(0, other.unread());
+      other.kill();
+    }
+    ClientMessage.Builder text =
+        ClientMessage.newBuilder()
+            .setTokenize(TokenizeRequest.newBuilder().setText("a".repeat(700_000)));
+    Await.until(() -> { // there is room again
+      try (RawClient third = rpc.greeted()) {
+        third.send(2, text);
+        ServerMessage answer = third.next().orElseThrow();
+        return answer.getError().getCode() == ErrorCode.LIMIT_EXCEEDED; // it is longer than a frame
+      }
+    });
+  }
+
+  @Test
+  void longMessagesComeInTime() {
+    RpcServer rpc =
+        serve(
+            ScriptedBackend.saying("x"),
+            RpcOptions.defaults()
+                .withTimeouts(Duration.ofSeconds(1), Duration.ofMinutes(5), Duration.ofMinutes(5)));
+    byte[] begun = Arrays.copyOf(ByteBuffer.allocate(4).putInt(1 << 20).array(), 100_000);
+    try (RawClient client = rpc.greeted()) {
+      client.bytes(begun);
+      Error error = client.expectEnd(ErrorCode.DEADLINE_EXCEEDED);
+      assertTrue(error.getMessage().contains("within 3000 ms"), error.getMessage());
+    }
+    ClientMessage.Builder text =
+        ClientMessage.newBuilder()
+            .setTokenize(TokenizeRequest.newBuilder().setText("a".repeat(100_000)));
+    try (RawClient client = rpc.greeted()) {
+      for (int i = 2; i < 6; i++) { // each in time
+        client.send(i, text);
+        assertTrue(client.receive(i).hasTokenize());
+      }
+      Await.pause();
+      client.expectPong();
     }
   }
 
