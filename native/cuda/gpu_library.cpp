@@ -49,8 +49,10 @@ bool isGpuName(const std::string& name) {
 const td_gpu_table& gpuTable(const std::string& library) {
   const std::filesystem::path file = folder() / library;
   if (std::error_code ignored; !std::filesystem::exists(file, ignored)) {
-    fail(TD_UNSUPPORTED, "this installation has no %s: it would lie in %s", library.c_str(),
-         file.parent_path().c_str());
+    fail(TD_UNSUPPORTED,
+         "this installation has no %s: it would lie in %s; a build makes it where it finds CUDA's compiler "
+         "(ci/setup --cuda, then ci/build), or install the distribution for GPUs",
+         library.c_str(), file.parent_path().c_str());
   }
   // Never closed: threads of a driver may still run in it.
   void* const handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -212,10 +212,11 @@ public final class Engine implements AutoCloseable {
                     ? "choose a context of at most "
                         + fitting * KvCache.BLOCK_TOKENS
                         + " tokens (-c)"
-                    : "free memory, choose a smaller quantisation, or "
-                        + (device.hasOwnMemory()
-                            ? "compute on the CPU (--device cpu)"
-                            : "keep the weights in the mapped file (--no-repack)")));
+                    : device.hasOwnMemory()
+                        ? "allow more of it (--gpu-memory), choose a smaller context (-c) or"
+                            + " quantisation, or compute on the CPU (--device cpu)"
+                        : "free memory, choose a smaller quantisation, or keep the weights in the"
+                            + " mapped file (--no-repack)"));
   }
 
   /** The largest number below {@code tooMany} that fits, 0 if none does. */
