@@ -23,7 +23,7 @@ struct MatMulPiece {
   int64_t yStride;    // floats from token to token
   int64_t rows;       // rows in these groups; the last group may be padded
   const float* bias;  // of the first row, or null
-  uint8_t* work;      // matmulWorkBytes() of memory, best aligned to 64; one group by itself needs none
+  uint8_t* work;      // matmulWorkBytes() of memory, best aligned to 64; null: weights are never unpacked
 };
 
 // What a piece of context, or several joined, give for some query rows.

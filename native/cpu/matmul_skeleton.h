@@ -131,7 +131,7 @@ inline void multiplyMany(const MatMulPiece& piece, TileRun w, int64_t group) {
   const uint8_t* const following = w.tiles + G * w.groupBytes;
   const int64_t next = group + 2 * G <= piece.groups ? G * w.groupBytes : 0;
   if constexpr (requires { typename Format::Unpacked; }) {
-    if (piece.tokens >= Format::kUnpackedTokens) {
+    if (piece.work != nullptr && piece.tokens >= Format::kUnpackedTokens) {
       const TileRun unpacked = Format::template unpack<G>(w, piece.work);
       return multiplyParts<typename Format::Unpacked, G>(piece, unpacked, group, following, next);
     }

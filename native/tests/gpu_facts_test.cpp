@@ -142,7 +142,8 @@ TEST(GpuFacts, CopiesThatFailAreToldAndLeaveNothing) {
   for (const char* fault : {"fail-copy=3", "lose-at=5", "fail-allocation=1", "memory=1024"}) {
     const Environment settings("TANDEM_EMULATED", fault);
     const Device device(td_device_open(kDevice, "", 1, 0));
-    EXPECT_LT(td_device_limit(device, TD_LIMIT_TO_DEVICE, 20), 0) << fault;
+    // Time enough for as many copies on any machine; the fault ends it.
+    EXPECT_LT(td_device_limit(device, TD_LIMIT_TO_DEVICE, 10'000), 0) << fault;
     EXPECT_NE(std::string::npos, errorMessage().find(kDevice)) << errorMessage();
     EXPECT_EQ(0, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED))) << fault;
   }

@@ -38,8 +38,10 @@ EncodedTokens encode(const Kernels& kernels, const Product& product, int64_t pad
 }
 
 // Runs row groups [firstGroup, firstGroup + groups) for tokens [firstToken, firstToken + tokens).
+enum class Work { given, none };
 void multiply(const Kernels& kernels, const Product& product, const std::vector<uint8_t>& tiles, const EncodedTokens& x,
-              int64_t firstGroup, int64_t groups, int64_t firstToken, int64_t tokens, float* y, int64_t yStride) {
+              int64_t firstGroup, int64_t groups, int64_t firstToken, int64_t tokens, float* y, int64_t yStride,
+              Work given = Work::given) {
   const Format& format = product.weights.format();
   const Poisoned<uint8_t> work(kernels.matmulWorkBytes(product.weights.type, product.weights.columns));
   const int64_t blocks = blocksPerRow(format, product.weights.columns), row = firstGroup * kTileRows;
@@ -54,7 +56,7 @@ void multiply(const Kernels& kernels, const Product& product, const std::vector<
                                         .yStride = yStride,
                                         .rows = std::min(groups * kTileRows, product.weights.rows - row),
                                         .bias = product.bias.empty() ? nullptr : product.bias.data() + row,
-                                        .work = work.data()});
+                                        .work = given == Work::given ? work.data() : nullptr});
   ASSERT_TRUE(work.intact());
 }
 
@@ -104,6 +106,10 @@ TEST_P(MatMulKernels, AgreeWithDoublePrecisionAndWithEachOther) {
       for (int64_t token = 0; token < tokens; ++token)
         multiply(kernels, product, tiles, x, 0, groups, token, 1, single.data(), yStride);
       ASSERT_TRUE(sameBits(y, single)) << "one token at a time";
+
+      Poisoned<float> packed(size);
+      multiply(kernels, product, tiles, x, 0, groups, 0, tokens, packed.data(), yStride, Work::none);
+      ASSERT_TRUE(sameBits(y, packed)) << "without work memory";
 
       Poisoned<float> cut(size);
       const int64_t group = random.between(0, groups), token = random.between(0, tokens);
