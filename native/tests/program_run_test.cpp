@@ -122,19 +122,19 @@ TEST_F(ProgramRun, PaceIsTheLeastAnOperationTakes) {
   EXPECT_GE(elapsedMillis(again), 40);
 }
 
-// 300 ms on each: together, if they overlap, well under 600.
+// 600 ms on each: together, if they overlap, well under 1200.
 TEST_F(ProgramRun, StreamsOverlap) {
   const Buffer<float> a(device_, 4), b(device_, 4), c(device_, 4), d(device_, 4);
   const int32_t stream = copyStream();
-  ok(td_program_pace(program_, 300 * kMillisecond));
+  ok(td_program_pace(program_, 600 * kMillisecond));
   copy(a, b);
   on(stream);
   copy(c, d);
   ok(td_program_finish(program_));
   const auto start = Clock::now();
   ASSERT_EQ(0, run());
-  EXPECT_GE(elapsedMillis(start), 300);
-  EXPECT_LT(elapsedMillis(start), 550);
+  EXPECT_GE(elapsedMillis(start), 600);
+  EXPECT_LT(elapsedMillis(start), 1150);
 }
 
 // A slow chain over both streams and back: without the events the fast side would read the old value.

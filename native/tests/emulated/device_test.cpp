@@ -423,9 +423,11 @@ TEST(EmulatedFaults, LinkIsSlow) {
   auto& [device, stream] = open;
   DeviceArray<char> x(device, 300'000);
   Pinned<char> host(device, 300'000);
+  Pinned<int32_t> gate(device, 1);
+  ASSERT_TRUE(ok(stream.awaitWord(gate.address(), 1)));
+  ASSERT_TRUE(ok(stream.copyToDevice(x.address(), host.data(), host.bytes()))) << "this does not wait for the copy";
   const auto begun = steady_clock::now();
-  ASSERT_TRUE(ok(stream.copyToDevice(x.address(), host.data(), host.bytes())));
-  EXPECT_LT(steady_clock::now() - begun, milliseconds(30)) << "the call does not wait";
+  setWord(gate.data(), 1);
   ASSERT_TRUE(ok(stream.synchronize()));
   EXPECT_GE(steady_clock::now() - begun, milliseconds(40));
 }
