@@ -66,7 +66,9 @@ final class Attempt {
           if (ready.isDone()) {
             return; // too late
           }
-          if (found.isSuccess()) {
+          if (found.isSuccess() && found.getNow().isEmpty()) {
+            ready.setFailure(failure("no such host"));
+          } else if (found.isSuccess()) {
             untried.addAll(found.getNow());
             tryNext();
           } else {

@@ -139,6 +139,13 @@ class AddressesTest {
   }
 
   @Test
+  void aNameWithoutAddressesIsTold() {
+    TandemException failure =
+        refused(ClientOptions.to("nowhere", 1).build(), host -> new InetAddress[0]);
+    assertEquals("cannot connect to nowhere:1: no such host", failure.getMessage());
+  }
+
+  @Test
   void aResolverThatFailsIsTold() {
     TandemException failure =
         refused(
