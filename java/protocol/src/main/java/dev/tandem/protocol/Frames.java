@@ -50,4 +50,15 @@ public final class Frames {
     MessageDecoder decoder = pipeline.get(MessageDecoder.class);
     return decoder == null ? 0 : decoder.heldBytes();
   }
+
+  /**
+   * Takes away what cuts frames; messages are written as before. What was held of a frame arrives
+   * as bytes behind where that was, for whoever drops it.
+   */
+  public static void stopReading(ChannelPipeline pipeline) {
+    MessageDecoder decoder = pipeline.get(MessageDecoder.class);
+    if (decoder != null) {
+      pipeline.remove(decoder);
+    }
+  }
 }

@@ -6,6 +6,7 @@ import dev.tandem.protocol.v1.ServerMessage;
 import dev.tandem.server.transport.LingeringClose;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.time.Duration;
 import java.util.Optional;
@@ -40,6 +41,10 @@ final class FrameLimit extends ChannelInboundHandlerAdapter {
     return new ChannelInboundHandlerAdapter() {
       @Override
       public void channelRead(ChannelHandlerContext context, Object message) {
+        if (refused) {
+          ReferenceCountUtil.release(message); // what was held of the frame
+          return;
+        }
         giveBack(); // the message itself counts from here on, if it is a long request
         context.fireChannelRead(message);
       }
@@ -96,8 +101,11 @@ final class FrameLimit extends ChannelInboundHandlerAdapter {
             Duration.ZERO));
   }
 
+  /** Drops at once what has come: else frames that have no room together fail one after another. */
   private void refuse(ChannelHandlerContext context, ServerMessage why) {
     refused = true;
+    Frames.stopReading(context.pipeline());
+    giveBack();
     LingeringClose.after(context.channel(), why);
   }
 

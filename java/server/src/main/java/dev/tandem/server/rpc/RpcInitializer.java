@@ -72,6 +72,11 @@ public final class RpcInitializer extends ChannelInitializer<SocketChannel> {
     desk.atDrain(() -> greeted.writeAndFlush(Wire.goAway("the server is ending", retryAfter)));
   }
 
+  /** Bytes that long requests, and their answers, may still have. */
+  int roomForLongRequests() {
+    return service.room().availablePermits();
+  }
+
   @Override
   protected void initChannel(SocketChannel channel) {
     RpcOptions options = service.options();

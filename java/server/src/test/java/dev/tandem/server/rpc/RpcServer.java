@@ -17,6 +17,7 @@ final class RpcServer implements AutoCloseable {
   final Desk desk;
   final ConnectionLimit connections;
   private final Loops loops = new Loops(2, new DefaultThreadFactory("rpc"));
+  private final RpcInitializer initializer;
   private final Channel port;
 
   RpcServer(Desk desk, RpcOptions options) {
@@ -35,11 +36,11 @@ final class RpcServer implements AutoCloseable {
       ConnectionLimit connections) {
     this.desk = desk;
     this.connections = connections;
+    initializer =
+        new RpcInitializer(desk, options, authenticator, tls, "test/1", connections, channel -> {});
     port =
         loops
-            .server(
-                new RpcInitializer(
-                    desk, options, authenticator, tls, "test/1", connections, channel -> {}))
+            .server(initializer)
             .bind(InetAddress.getLoopbackAddress(), 0)
             .syncUninterruptibly()
             .channel();
@@ -47,6 +48,10 @@ final class RpcServer implements AutoCloseable {
 
   InetSocketAddress address() {
     return (InetSocketAddress) port.localAddress();
+  }
+
+  int roomForLongRequests() {
+    return initializer.roomForLongRequests();
   }
 
   /** A client that has not said Hello. */
