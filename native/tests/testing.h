@@ -43,14 +43,20 @@ inline uint64_t seed() {
   return value;
 }
 
-// How many rounds of random cases: fewer under a sanitizer, twenty times as many with TANDEM_LONG=true.
+// Whether the environment variable has a value that begins so.
+inline bool environmentBegins(const char* variable, std::string_view value) {
+  const char* text = std::getenv(variable);
+  return text != nullptr && std::string_view(text).starts_with(value);
+}
+
+// How many rounds of random cases: a quarter under a sanitizer. With TANDEM_LONG=true twenty times as many, but five
+// times under a sanitizer and on emulated devices, where a round takes that much longer.
 inline int rounds(int usual) {
-  static const bool isLong = [] {
-    const char* text = std::getenv("TANDEM_LONG");
-    return text != nullptr && std::string_view(text) == "true";
+  static const int longer = [] {
+    if (!environmentBegins("TANDEM_LONG", "true")) return 1;
+    return kSanitizer || environmentBegins("TANDEM_TEST_DEVICE", "emulated") ? 5 : 20;
   }();
-  const int here = kSanitizer ? std::max(1, usual / 4) : usual;
-  return isLong ? 20 * here : here;
+  return longer * (kSanitizer ? std::max(1, usual / 4) : usual);
 }
 
 // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), one stream per name and
