@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 
 # Numbers of the driver's API.
@@ -44,27 +45,37 @@ def cuda_home(root):
     return pathlib.Path(found.stdout) if found.returncode == 0 else None
 
 
-def first_line(*command):
+def run(*command):
+    """The lines that a command of a few seconds prints."""
     try:
-        lines = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.splitlines()
+        return [line.strip() for line in subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.splitlines()]
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return lines[0].strip() if lines else ""
+        return []
 
 
-def facts(root):
-    """What a report says of the machine."""
+def first_line(*command):
+    return next(iter(run(*command)), "")
+
+
+def nvcc_version(cuda):
+    """The release of CUDA's compiler in this folder, or of one that is here and too old."""
+    program = str(cuda / "bin/nvcc") if cuda else shutil.which("nvcc", path=f"{os.environ.get('PATH', '')}:/usr/local/cuda/bin")
+    lines = run(program, "--version") if program else []
+    release = next((line for line in lines if "release" in line), "none")
+    return release if cuda or release == "none" else f"{release}: too old"
+
+
+def facts(cuda):
+    """What a report says of the machine. `cuda`: its toolkit's folder, or None."""
     processor = ""
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             processor = line.partition(":")[2].strip()
             break
-    home = cuda_home(root)
-    nvcc = subprocess.run([home / "bin/nvcc", "--version"], capture_output=True, text=True).stdout if home else ""
     return {
         "processor": f"{processor or platform.machine()}, {len(os.sched_getaffinity(0))} threads",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"Linux {platform.release()}, {first_line('cmake', '--version')}, {first_line('c++', '--version')}",
         "driver": first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader") or "none",
-        "nvcc": next((line.strip() for line in nvcc.splitlines() if "release" in line), "none"),
+        "nvcc": nvcc_version(cuda),
     }

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tarfile
 
+from gpu_check import context
+
 LIMIT = 50 << 20
 # The exit code where a library's sources cannot be had.
 NO_SOURCES = 77
@@ -105,6 +107,7 @@ def gather(root, folder, architectures, library):
     commit = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True,
                             text=True).stdout.strip()
     (folder / "pack.json").write_text(json.dumps({"commit": commit, "architectures": architectures.split(","),
+                                                  "native": context.sources_hash(root),
                                                   "goldens": packed}, indent=1) + "\n")
     print(f"{'in build/gpu-pack':36} {'MiB':>8}")
     for path in sorted(folder.iterdir()):

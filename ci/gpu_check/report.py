@@ -38,13 +38,14 @@ def markdown(facts, context, outcomes):
     return "\n".join(lines) + "\n"
 
 
-def write(out, context, outcomes):
+def write(machine_facts, context, outcomes):
     gpu = context.gpu
     facts = {"date": datetime.date.today().isoformat(),
              "gpu": f"{gpu['name']} ({gpu['capability']}), {gpu['memory'] / 2**30:.0f} GiB" if gpu else "no GPU",
-             "device": context.device, "commit": commit(context), **machine.facts(context.root)}
-    (out / "gpu.md").write_text(markdown(facts, context, outcomes))
-    (out / "gpu.json").write_text(json.dumps({**facts, "parts": [dataclasses.asdict(one) for one in outcomes]}, indent=1) + "\n")
+             "device": context.device, "commit": commit(context), **context.tested(), **machine_facts}
+    (context.out / "gpu.md").write_text(markdown(facts, context, outcomes))
+    (context.out / "gpu.json").write_text(
+        json.dumps({**facts, "parts": [dataclasses.asdict(one) for one in outcomes]}, indent=1) + "\n")
 
 
 def print_table(context, outcomes):

@@ -13,10 +13,10 @@ void RunState::start(const std::atomic<bool>* abort) {
   failure_ = nullptr;
 }
 
-void RunState::fail(std::exception_ptr failure) {
+void RunState::fail(std::exception_ptr failure, bool explainsOthers) {
   {
     const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = std::move(failure);
+    if (!failure_ || explainsOthers) failure_ = std::move(failure);
   }
   stopped_.store(true, std::memory_order_release);
   for (Event& event : signalled_) futexWake(event.run);

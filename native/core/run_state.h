@@ -14,8 +14,8 @@ class RunState {
   explicit RunState(int events) : signalled_(static_cast<size_t>(events)) {}
 
   void start(const std::atomic<bool>* abort);
-  // Keeps the first failure and wakes all who wait.
-  void fail(std::exception_ptr failure);
+  // Wakes all who wait, and keeps the failure: the first, or one that explains those before it.
+  void fail(std::exception_ptr failure, bool explainsOthers = false);
   // True while the run should go on: nothing failed and nobody aborted. Once false it stays false for this run, even if
   // the flag is cleared: work has been left out.
   bool goesOn() {

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of the table. */
-enum { TD_GPU_VERSION = 2 };
+enum { TD_GPU_VERSION = 3 };
 
 typedef enum td_gpu_status {
   TD_GPU_OK = 0,
@@ -78,11 +78,11 @@ typedef struct td_gpu_table {
   /* Memory on the device, aligned to 256 bytes; its content is undefined. Released memory must be out of use. */
   td_gpu_status (*allocate)(td_gpu* gpu, int64_t bytes, uint64_t* address);
   td_gpu_status (*release)(td_gpu* gpu, uint64_t address);
-  /* Makes memory of the host fit for copies that go on beside kernels, and reachable by kernels. */
-  td_gpu_status (*pin)(td_gpu* gpu, void* memory, int64_t bytes);
-  td_gpu_status (*unpin)(td_gpu* gpu, void* memory);
-  /* The address by which kernels reach what has been pinned. */
-  td_gpu_status (*address_of_pinned)(td_gpu* gpu, void* memory, uint64_t* address);
+  /* Memory of the host, pinned: copies to and from it go on beside kernels, which reach it too, at the same address.
+   * Aligned to 4096 bytes; its content is undefined. (Not ordinary memory that is pinned afterwards: that has another
+   * address on the device where the driver is a guest's, as under WSL2.) */
+  td_gpu_status (*allocate_pinned)(td_gpu* gpu, int64_t bytes, void** memory);
+  td_gpu_status (*release_pinned)(td_gpu* gpu, void* memory);
 
   td_gpu_status (*stream_create)(td_gpu* gpu, td_gpu_stream** stream);
   void (*stream_destroy)(td_gpu_stream* stream);
@@ -115,8 +115,8 @@ typedef struct td_gpu_table {
 
   /* The kernels for the device: a td::GpuKernels (kernels/kernels.h). */
   const void* (*kernels)(td_gpu* gpu);
-  /* What they take for a stream. */
-  void* (*kernel_stream)(td_gpu_stream* stream);
+  /* What they take for a stream; to be asked before each launch, by the thread that launches. */
+  td_gpu_status (*kernel_stream)(td_gpu_stream* stream, void** kernel_stream);
 
   /* Where the host reaches memory of an emulated device; null where there is a real one. */
   void* (*host_view)(td_gpu* gpu, uint64_t address);

@@ -1,5 +1,7 @@
 #include "cuda/gpu_context.h"
 
+#include <cstring>
+
 #include "core/status.h"
 
 namespace td {
@@ -22,10 +24,6 @@ td_status statusOf(td_gpu_status status) {
     default:
       return TD_INTERNAL;
   }
-}
-
-uint64_t addressOf(const void* memory) {
-  return reinterpret_cast<uint64_t>(memory);
 }
 
 }  // namespace
@@ -95,20 +93,14 @@ bool GpuStream::settle() noexcept {
   return gpu_->table().synchronize(handle_) == TD_GPU_OK;
 }
 
-PinnedMemory::PinnedMemory(std::shared_ptr<Gpu> gpu, int64_t bytes)
-    : gpu_(std::move(gpu)), bytes_(bytes), memory_(static_cast<size_t>(bytes)) {
+PinnedMemory::PinnedMemory(std::shared_ptr<Gpu> gpu, int64_t bytes) : gpu_(std::move(gpu)), bytes_(bytes) {
   if (bytes == 0) return;
-  gpu_->check(gpu_->table().pin(gpu_->handle(), memory_.data(), bytes));
-  uint64_t address = 0;
-  const td_gpu_status status = gpu_->table().address_of_pinned(gpu_->handle(), memory_.data(), &address);
-  if (status == TD_GPU_OK && address == addressOf(memory_.data())) return;
-  gpu_->table().unpin(gpu_->handle(), memory_.data());
-  gpu_->check(status);
-  fail(TD_UNSUPPORTED, "%s: host and device have different addresses for the same memory", gpu_->name().c_str());
+  gpu_->check(gpu_->table().allocate_pinned(gpu_->handle(), bytes, &memory_));
+  memset(memory_, 0, static_cast<size_t>(bytes));
 }
 
 PinnedMemory::~PinnedMemory() {
-  if (bytes_ > 0) gpu_->table().unpin(gpu_->handle(), memory_.data());
+  if (memory_ != nullptr) gpu_->table().release_pinned(gpu_->handle(), memory_);
 }
 
 }  // namespace td

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "core/device.h"
-#include "core/memory.h"
 #include "cuda/gpu.h"
 
 namespace td {
@@ -73,13 +72,13 @@ class PinnedMemory {
   PinnedMemory(std::shared_ptr<Gpu> gpu, int64_t bytes);
   ~PinnedMemory();
   PinnedMemory(const PinnedMemory&) = delete;
-  uint8_t* data() const { return memory_.data(); }
+  uint8_t* data() const { return static_cast<uint8_t*>(memory_); }
   int64_t size() const { return bytes_; }
 
  private:
   std::shared_ptr<Gpu> gpu_;
   int64_t bytes_;
-  Memory memory_;
+  void* memory_ = nullptr;
 };
 
 }  // namespace td

@@ -86,6 +86,7 @@ int64_t limitOf(const Gpu& gpu, int64_t wanted) {
 GpuDevice::GpuDevice(std::shared_ptr<Gpu> gpu, GpuMode mode, td_isa isa, int threads, int64_t memoryLimit)
     : gpu_(std::move(gpu)),
       kernels_(kernelsFor(isa)),
+      threads_(std::max(threads, 1)),
       pool_(mode == GpuMode::host ? std::make_unique<ThreadPool>(threads) : nullptr),
       account_(std::make_shared<MemoryAccount>(gpu_->name(), limitOf(*gpu_, memoryLimit))),
       transfers_(gpu_) {}
@@ -93,7 +94,7 @@ GpuDevice::GpuDevice(std::shared_ptr<Gpu> gpu, GpuMode mode, td_isa isa, int thr
 int64_t GpuDevice::property(int32_t property) const {
   switch (property) {
     case TD_PROPERTY_THREADS:
-      return pool_ ? pool_->threads() : 1;
+      return pool_ ? pool_->threads() : threads_;  // for what the host does for it: reading weights
     case TD_PROPERTY_MEMORY_USED:
       return account_->used();
     case TD_PROPERTY_MEMORY_PEAK:

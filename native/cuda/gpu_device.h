@@ -61,6 +61,7 @@ class GpuDevice final : public Device, public std::enable_shared_from_this<GpuDe
  private:
   std::shared_ptr<Gpu> gpu_;
   const Kernels& kernels_;
+  int threads_;
   std::unique_ptr<ThreadPool> pool_;  // null where the device has kernels
   std::mutex turn_;
   std::shared_ptr<MemoryAccount> account_;

@@ -365,8 +365,9 @@ class KernelStep final : public GpuStep {
     if (compiled_.before) compiled_.before(rows);
     if (minimum_.count() > 0) place_.stream.call([](void* self) { static_cast<KernelStep*>(self)->begin(); }, this);
     const Gpu& gpu = *place_.device.gpu();
-    gpu.check(
-        compiled_.launch(place_.device.gpuKernels(), gpu.table().kernel_stream(place_.stream.handle()), rows, work_));
+    void* stream = nullptr;
+    gpu.check(gpu.table().kernel_stream(place_.stream.handle(), &stream));
+    gpu.check(compiled_.launch(place_.device.gpuKernels(), stream, rows, work_));
     if (minimum_.count() > 0) place_.stream.call([](void* self) { static_cast<KernelStep*>(self)->end(); }, this);
     rows_ = rows;
   }

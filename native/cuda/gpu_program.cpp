@@ -88,20 +88,27 @@ class GpuProgram::Lead {
  public:
   explicit Lead(const std::shared_ptr<Gpu>& gpu) : ends_{GpuEvent(gpu), GpuEvent(gpu)} {}
 
-  void start() { steps_ = 0; }
+  // rows: of the run.
+  void start(int64_t rows) {
+    steps_ = 0;
+    groupSteps_ = rows > kFewRows ? kStepsOfMany : kStepsOfFew;
+  }
   // Called before each step.
   void step(GpuStream& compute) {
-    const size_t group = steps_ / kGroup;
-    if (steps_++ % kGroup != 0 || group == 0) return;
+    const size_t group = steps_ / groupSteps_;
+    if (steps_++ % groupSteps_ != 0 || group == 0) return;
     if (group > 1) ends_[(group - 1) % 2].await();
     compute.record(ends_[group % 2]);
   }
 
  private:
-  static constexpr size_t kGroup = 32;
+  // Steps of many rows take milliseconds each on large models, so that few of them keep the device busy; more would be
+  // waited for when somebody aborts.
+  static constexpr int64_t kFewRows = 32;
+  static constexpr size_t kStepsOfFew = 32, kStepsOfMany = 4;
 
   std::array<GpuEvent, 2> ends_;
-  size_t steps_ = 0;
+  size_t steps_ = 0, groupSteps_ = kStepsOfFew;
 };
 
 GpuProgram::GpuProgram(std::shared_ptr<GpuDevice> device, const Program& program)
@@ -109,6 +116,10 @@ GpuProgram::GpuProgram(std::shared_ptr<GpuDevice> device, const Program& program
   for (int i = 0; i < program.events(); ++i) events_.push_back(std::make_unique<GpuEvent>(device_->gpu()));
   for (size_t i = 0; i < program.streams().size(); ++i) streams_.push_back(std::make_unique<GpuStream>(device_->gpu()));
   const std::span<const ProgramEntry> entries = program.entries();
+  for (const ProgramEntry& entry : entries) {
+    if (entry.extent != nullptr && std::ranges::find(extents_, entry.extent) == extents_.end())
+      extents_.push_back(entry.extent);
+  }
   std::vector<size_t> streamOf;  // of each step
   for (size_t i = 0; i < entries.size();) {
     streamOf.push_back(static_cast<size_t>(entries[i].stream));
@@ -159,10 +170,16 @@ int GpuProgram::add(std::span<const ProgramEntry> entries) {
   return 1;
 }
 
+int64_t GpuProgram::mostRows() const {
+  int64_t most = 0;
+  for (const int32_t* extent : extents_) most = std::max<int64_t>(most, *extent);
+  return most;
+}
+
 void GpuProgram::run(const std::atomic<bool>* abort) {
   const std::lock_guard lock(device_->turn());
   state_.start(abort);
-  lead_->start();
+  lead_->start(mostRows());
   try {
     for (const auto& step : steps_) {
       if (!state_.goesOn()) break;
@@ -175,8 +192,9 @@ void GpuProgram::run(const std::atomic<bool>* abort) {
   for (const auto& stream : streams_) {
     try {
       stream->synchronize();
-    } catch (...) {
-      state_.fail(std::current_exception());
+    } catch (const Failure& failure) {
+      // What was put into a stream may fail in its own words before anybody hears that the device is lost.
+      state_.fail(std::current_exception(), failure.status() == TD_DEVICE_LOST);
     }
   }
   if (state_.goesOn()) {

@@ -30,9 +30,12 @@ class GpuProgram final : public Executable {
   int add(std::span<const ProgramEntry> entries);
   // Memory to work in: for each stream one piece, since its steps follow one another, and those of others do not.
   void giveWork(std::span<const size_t> streamOf);
+  // Of all operations of a run that starts now.
+  int64_t mostRows() const;
 
   std::shared_ptr<GpuDevice> device_;
   std::vector<std::shared_ptr<Buffer>> buffers_;
+  std::vector<const int32_t*> extents_;
   std::shared_ptr<Buffer> work_;  // null where no operation needs any
   RunState state_{0};
   std::vector<std::unique_ptr<GpuEvent>> events_;

@@ -52,15 +52,45 @@ bool isSticky(cudaError_t error) {
   }
 }
 
-td_gpu_status checked(cudaError_t error, const char* what) {
+// What the driver says of an open device that has fallen off the bus or was taken away. (Of one that is to be opened
+// the same means that it cannot be used.)
+bool isGone(cudaError_t error) {
+  switch (error) {
+    case cudaErrorUnknown:
+    case cudaErrorNoDevice:
+    case cudaErrorInvalidDevice:
+    case cudaErrorDeviceUninitialized:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorMpsRpcFailure:
+      return true;
+    default:
+      return false;
+  }
+}
+
+td_gpu_status told(cudaError_t error, const char* what, bool isLost) {
   if (error == cudaSuccess) return TD_GPU_OK;
   cudaGetLastError();  // a failure that is not sticky is not told twice
   const char* const name = cudaGetErrorName(error);
   const char* const text = cudaGetErrorString(error);
-  if (isSticky(error))
+  if (isLost)
     return failed(TD_GPU_LOST, "%s: %s (%s): the device is lost to this process: start it anew", what, text, name);
   if (error == cudaErrorMemoryAllocation) return failed(TD_GPU_OUT_OF_MEMORY, "%s: %s", what, text);
   return failed(TD_GPU_FAILED, "%s: %s (%s)", what, text, name);
+}
+
+td_gpu_status checked(cudaError_t error, const char* what) {
+  return told(error, what, isSticky(error));
+}
+
+// Of an open device.
+td_gpu_status checkedOpen(cudaError_t error, const char* what) {
+  return told(error, what, isSticky(error) || isGone(error));
+}
+
+// Waiting for what was accepted fails for the reasons alone for which nothing goes on.
+td_gpu_status checkedWait(cudaError_t error, const char* what) {
+  return told(error, what, true);
 }
 
 struct Release {
@@ -132,7 +162,7 @@ namespace {
 
 // The runtime's functions are about the device that a thread chose last.
 td_gpu_status use(const td_gpu* gpu) {
-  return checked(cudaSetDevice(gpu->index), "choosing the device");
+  return checkedOpen(cudaSetDevice(gpu->index), "choosing the device");
 }
 
 // On the heap, by C's means: what this library takes of the C++ runtime ties it to one release of glibc.
@@ -241,7 +271,7 @@ td_gpu_status open(int32_t index, const char*, td_gpu** gpu) {
                   "mode to the default",
                   index, about.name);
   }
-  if (const td_gpu_status status = use(&opened)) return status;
+  if (const td_gpu_status status = checked(cudaSetDevice(index), "choosing the device")) return status;
   if (const td_gpu_status status = requireCode(index, about)) return status;
   if (const td_gpu_status status = find("cuStreamWaitValue32", &opened.waitValue)) return status;
   if (const td_gpu_status status = find("cuStreamWriteValue32", &opened.writeValue)) return status;
@@ -255,7 +285,7 @@ void close(td_gpu* gpu) {
 td_gpu_status freeBytes(td_gpu* gpu, int64_t* bytes) {
   if (const td_gpu_status status = use(gpu)) return status;
   size_t available = 0, total = 0;
-  const td_gpu_status status = checked(cudaMemGetInfo(&available, &total), "asking for free memory");
+  const td_gpu_status status = checkedOpen(cudaMemGetInfo(&available, &total), "asking for free memory");
   *bytes = static_cast<int64_t>(available);
   return status;
 }
@@ -265,7 +295,7 @@ td_gpu_status allocate(td_gpu* gpu, int64_t bytes, uint64_t* address) {
   void* memory = nullptr;
   const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
   *address = reinterpret_cast<uint64_t>(memory);
-  if (error != cudaErrorMemoryAllocation) return checked(error, "allocating");
+  if (error != cudaErrorMemoryAllocation) return checkedOpen(error, "allocating");
   cudaGetLastError();
   int64_t available = 0;
   if (const td_gpu_status status = freeBytes(gpu, &available)) return status;
@@ -276,34 +306,31 @@ td_gpu_status allocate(td_gpu* gpu, int64_t bytes, uint64_t* address) {
 
 td_gpu_status release(td_gpu* gpu, uint64_t address) {
   if (const td_gpu_status status = use(gpu)) return status;
-  return checked(cudaFree(pointer(address)), "releasing memory");
+  return checkedOpen(cudaFree(pointer(address)), "releasing memory");
 }
 
-td_gpu_status pin(td_gpu* gpu, void* memory, int64_t bytes) {
+td_gpu_status allocatePinned(td_gpu* gpu, int64_t bytes, void** memory) {
   if (const td_gpu_status status = use(gpu)) return status;
-  return checked(
-      cudaHostRegister(memory, static_cast<size_t>(bytes), cudaHostRegisterPortable | cudaHostRegisterMapped),
-      "pinning memory of the host");
-}
-
-td_gpu_status unpin(td_gpu* gpu, void* memory) {
-  if (const td_gpu_status status = use(gpu)) return status;
-  return checked(cudaHostUnregister(memory), "unpinning memory of the host");
-}
-
-td_gpu_status addressOfPinned(td_gpu* gpu, void* memory, uint64_t* address) {
-  if (const td_gpu_status status = use(gpu)) return status;
+  constexpr unsigned kFlags = cudaHostAllocPortable | cudaHostAllocMapped;
+  const td_gpu_status status =
+      checkedOpen(cudaHostAlloc(memory, static_cast<size_t>(bytes), kFlags), "allocating pinned memory of the host");
+  if (status) return status;
   void* mapped = nullptr;
-  const td_gpu_status status = checked(cudaHostGetDevicePointer(&mapped, memory, 0), "mapping memory of the host");
-  *address = reinterpret_cast<uint64_t>(mapped);
-  return status;
+  const td_gpu_status found = checkedOpen(cudaHostGetDevicePointer(&mapped, *memory, 0), "mapping memory of the host");
+  if (!found && mapped == *memory) return TD_GPU_OK;
+  cudaFreeHost(*memory);
+  return found ? found : failed(TD_GPU_NONE, "host and device have different addresses for the same memory");
+}
+
+td_gpu_status releasePinned(td_gpu*, void* memory) {
+  return checkedOpen(cudaFreeHost(memory), "releasing pinned memory of the host");
 }
 
 td_gpu_status streamCreate(td_gpu* gpu, td_gpu_stream** stream) {
   if (const td_gpu_status status = use(gpu)) return status;
   cudaStream_t handle = nullptr;
   if (const td_gpu_status status =
-          checked(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "creating a stream")) {
+          checkedOpen(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "creating a stream")) {
     return status;
   }
   const td_gpu_status status = make(td_gpu_stream{gpu, handle}, stream);
@@ -320,13 +347,13 @@ void streamDestroy(td_gpu_stream* stream) {
 
 td_gpu_status synchronize(td_gpu_stream* stream) {
   if (const td_gpu_status status = use(stream->gpu)) return status;
-  return checked(cudaStreamSynchronize(stream->handle), "waiting for a stream");
+  return checkedWait(cudaStreamSynchronize(stream->handle), "waiting for a stream");
 }
 
 td_gpu_status eventCreate(td_gpu* gpu, td_gpu_event** event) {
   if (const td_gpu_status status = use(gpu)) return status;
   cudaEvent_t handle = nullptr;
-  if (const td_gpu_status status = checked(cudaEventCreate(&handle), "creating an event")) return status;
+  if (const td_gpu_status status = checkedOpen(cudaEventCreate(&handle), "creating an event")) return status;
   const td_gpu_status status = make(td_gpu_event{gpu, handle}, event);
   if (status) cudaEventDestroy(handle);
   return status;
@@ -341,23 +368,23 @@ void eventDestroy(td_gpu_event* event) {
 
 td_gpu_status record(td_gpu_stream* stream, td_gpu_event* event) {
   if (const td_gpu_status status = use(stream->gpu)) return status;
-  return checked(cudaEventRecord(event->handle, stream->handle), "recording an event");
+  return checkedOpen(cudaEventRecord(event->handle, stream->handle), "recording an event");
 }
 
 td_gpu_status wait(td_gpu_stream* stream, td_gpu_event* event) {
   if (const td_gpu_status status = use(stream->gpu)) return status;
-  return checked(cudaStreamWaitEvent(stream->handle, event->handle, 0), "waiting for an event");
+  return checkedOpen(cudaStreamWaitEvent(stream->handle, event->handle, 0), "waiting for an event");
 }
 
 td_gpu_status await(td_gpu_event* event) {
   if (const td_gpu_status status = use(event->gpu)) return status;
-  return checked(cudaEventSynchronize(event->handle), "waiting for an event");
+  return checkedWait(cudaEventSynchronize(event->handle), "waiting for an event");
 }
 
 td_gpu_status elapsed(td_gpu_event* from, td_gpu_event* to, double* seconds) {
   if (const td_gpu_status status = use(from->gpu)) return status;
   float milliseconds = 0;
-  const td_gpu_status status = checked(cudaEventElapsedTime(&milliseconds, from->handle, to->handle), "timing");
+  const td_gpu_status status = checkedOpen(cudaEventElapsedTime(&milliseconds, from->handle, to->handle), "timing");
   *seconds = static_cast<double>(milliseconds) / 1e3;
   return status;
 }
@@ -367,23 +394,23 @@ td_gpu_status copy(td_gpu_stream* stream, uint64_t to, uint64_t from, int64_t by
   const cudaMemcpyKind kind = direction == TD_GPU_TO_DEVICE ? cudaMemcpyHostToDevice
                               : direction == TD_GPU_TO_HOST ? cudaMemcpyDeviceToHost
                                                             : cudaMemcpyDeviceToDevice;
-  return checked(cudaMemcpyAsync(pointer(to), pointer(from), static_cast<size_t>(bytes), kind, stream->handle),
-                 "copying");
+  return checkedOpen(cudaMemcpyAsync(pointer(to), pointer(from), static_cast<size_t>(bytes), kind, stream->handle),
+                     "copying");
 }
 
 td_gpu_status fill(td_gpu_stream* stream, uint64_t address, uint8_t value, int64_t bytes) {
   if (const td_gpu_status status = use(stream->gpu)) return status;
-  return checked(cudaMemsetAsync(pointer(address), value, static_cast<size_t>(bytes), stream->handle),
-                 "filling memory");
+  return checkedOpen(cudaMemsetAsync(pointer(address), value, static_cast<size_t>(bytes), stream->handle),
+                     "filling memory");
 }
 
 td_gpu_status call(td_gpu_stream* stream, void (*function)(void*), void* argument) {
   if (const td_gpu_status status = use(stream->gpu)) return status;
-  return checked(cudaLaunchHostFunc(stream->handle, function, argument), "calling the host");
+  return checkedOpen(cudaLaunchHostFunc(stream->handle, function, argument), "calling the host");
 }
 
 td_gpu_status ofDriver(CUresult result, const char* what) {
-  return result == CUDA_SUCCESS ? TD_GPU_OK : checked(static_cast<cudaError_t>(result), what);  // the same numbers
+  return result == CUDA_SUCCESS ? TD_GPU_OK : checkedOpen(static_cast<cudaError_t>(result), what);  // the same numbers
 }
 
 td_gpu_status awaitWord(td_gpu_stream* stream, uint64_t address, int32_t value) {
@@ -402,8 +429,9 @@ td_gpu_status writeWord(td_gpu_stream* stream, uint64_t address, int32_t value) 
 }
 
 // The runtime's functions are about the device that a thread chose last; so this chooses it for the kernels too.
-void* kernelStream(td_gpu_stream* stream) {
-  return use(stream->gpu) == TD_GPU_OK ? stream->handle : nullptr;
+td_gpu_status kernelStream(td_gpu_stream* stream, void** kernelStream) {
+  *kernelStream = stream->handle;
+  return use(stream->gpu);
 }
 
 const void* kernels(td_gpu*) {
@@ -416,7 +444,7 @@ const void* kernels(td_gpu*) {
 namespace td::cuda {
 td_gpu_status failed(DeviceFault fault, const char* message) {
   const cudaError_t error = cudaGetLastError();
-  if (fault == DeviceFault::kernelFailed) return ::checked(error, "starting a kernel");
+  if (fault == DeviceFault::kernelFailed) return ::checkedOpen(error, "starting a kernel");
   return ::failed(TD_GPU_FAILED, "%s", message);
 }
 }  // namespace td::cuda
@@ -432,9 +460,8 @@ extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_ope
       .free_bytes = freeBytes,
       .allocate = allocate,
       .release = release,
-      .pin = pin,
-      .unpin = unpin,
-      .address_of_pinned = addressOfPinned,
+      .allocate_pinned = allocatePinned,
+      .release_pinned = releasePinned,
       .stream_create = streamCreate,
       .stream_destroy = streamDestroy,
       .synchronize = synchronize,

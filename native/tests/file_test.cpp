@@ -1,6 +1,7 @@
 // Weights from files: loaded in every format and layout, or mapped; files that are too short, and files that shrink.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 

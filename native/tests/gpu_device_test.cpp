@@ -55,6 +55,10 @@ TEST_P(GpuDevice, TheHostDoesNotSeeItsMemory) {
   EXPECT_EQ(4096, ok(td_device_property(device, TD_PROPERTY_MEMORY_USED)));
 }
 
+TEST_P(GpuDevice, ReadsWeightsWithAllThreadsOfTheHost) {
+  EXPECT_EQ(2, td_device_property(openEmulated(), TD_PROPERTY_THREADS));
+}
+
 TEST_P(GpuDevice, WritesAndReadsPiecesOfAnySize) {
   Random random(::testing::UnitTest::GetInstance()->current_test_info()->name());
   const Device device = openEmulated();

@@ -1,4 +1,6 @@
 // The kernels of attention, on every instruction set, against double precision.
+#include <algorithm>
+
 #include "core/kv_layout.h"
 #include "testing.h"
 

@@ -1,4 +1,5 @@
 // Adjust and what Select makes of it, through the C interface.
+#include <algorithm>
 #include <map>
 
 #include "c_interface.h"

@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "c_interface.h"
+#include "core/run_state.h"
+#include "core/status.h"
 
 namespace td::testing {
 namespace {
@@ -394,6 +396,28 @@ TEST_F(ProgramRun, AFlagThatIsClearedAgainHasAborted) {
   ok(td_flag_clear(flag));
   runner.join();
   EXPECT_EQ(-TD_ABORTED, result);
+}
+
+TEST(RunState, KeepsTheFirstFailureUnlessOneExplainsIt) {
+  RunState state(0);
+  const auto failure = [](td_status status) { return std::make_exception_ptr(Failure(status, "planted")); };
+  const auto told = [&] {
+    try {
+      state.finish();
+    } catch (const Failure& e) {
+      return e.status();
+    }
+    return TD_OK;
+  };
+  state.start(nullptr);
+  EXPECT_EQ(TD_OK, told());
+  state.fail(failure(TD_INTERNAL));
+  state.fail(failure(TD_DEVICE_LOST));
+  EXPECT_EQ(TD_INTERNAL, told());
+  state.fail(failure(TD_DEVICE_LOST), true);
+  EXPECT_EQ(TD_DEVICE_LOST, told());
+  state.start(nullptr);
+  EXPECT_EQ(TD_OK, told());
 }
 
 TEST_F(ProgramRun, AFlagMayBeClosedWhileItIsInUse) {

@@ -137,17 +137,23 @@ td_gpu_status release(td_gpu* gpu, uint64_t address) {
   return told([&] { return gpu->device.release(address); });
 }
 
-td_gpu_status pin(td_gpu* gpu, void* memory, int64_t bytes) {
-  return told([&] { return gpu->device.pin(memory, bytes); });
+td_gpu_status allocatePinned(td_gpu* gpu, int64_t bytes, void** memory) {
+  return told([&] {
+    constexpr size_t kPage = 4096;
+    *memory = std::aligned_alloc(kPage, (static_cast<size_t>(bytes) + kPage - 1) / kPage * kPage);
+    if (*memory == nullptr) throw std::bad_alloc();
+    const td::DeviceError pinned = gpu->device.pin(*memory, bytes);
+    if (pinned) std::free(*memory);
+    return pinned;
+  });
 }
 
-td_gpu_status unpin(td_gpu* gpu, void* memory) {
-  return told([&] { return gpu->device.unpin(memory); });
-}
-
-td_gpu_status addressOfPinned(td_gpu*, void* memory, uint64_t* address) {
-  *address = reinterpret_cast<uint64_t>(memory);
-  return TD_GPU_OK;
+td_gpu_status releasePinned(td_gpu* gpu, void* memory) {
+  return told([&] {
+    const td::DeviceError unpinned = gpu->device.unpin(memory);
+    std::free(memory);
+    return unpinned;
+  });
 }
 
 td_gpu_status streamCreate(td_gpu* gpu, td_gpu_stream** stream) {
@@ -222,8 +228,9 @@ const void* kernels(td_gpu* gpu) {
   return gpu->device.settings().checked ? &td::checked::gpuKernels : &td::raw::gpuKernels;
 }
 
-void* kernelStream(td_gpu_stream* stream) {
-  return &stream->stream;
+td_gpu_status kernelStream(td_gpu_stream* stream, void** kernelStream) {
+  *kernelStream = &stream->stream;
+  return TD_GPU_OK;
 }
 
 void* hostView(td_gpu* gpu, uint64_t address) {
@@ -243,9 +250,8 @@ extern "C" __attribute__((visibility("default"))) const td_gpu_table* td_gpu_ope
       .free_bytes = freeBytes,
       .allocate = allocate,
       .release = release,
-      .pin = pin,
-      .unpin = unpin,
-      .address_of_pinned = addressOfPinned,
+      .allocate_pinned = allocatePinned,
+      .release_pinned = releasePinned,
       .stream_create = streamCreate,
       .stream_destroy = streamDestroy,
       .synchronize = synchronize,

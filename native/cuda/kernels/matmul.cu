@@ -20,7 +20,9 @@ namespace {
 constexpr int kGroups = 4, kRows = kGroups * kTileRows;  // of a block of threads
 constexpr int kTokens = 64, kTokensEach = 4;
 constexpr int kThreads = kTileRows * kTokens / kTokensEach;
-constexpr int64_t kFewTokens = 8;
+// Up to here weights are read once for every eight tokens: most warps here would have no tokens to compute, and few
+// blocks of them would wait for the memory in turn. Reckoned (docs/benchmarks/gpu.md), not measured.
+constexpr int64_t kFewTokens = 16;
 
 // By group of rows and token.
 template <class T>
