@@ -59,6 +59,10 @@ DeviceError Stream::put(std::string what, std::function<DeviceError()> perform,
 }
 
 void Stream::work() {
+  // What has made this thread, its thread-local words among it, was before all that the stream does. To be said before
+  // the first lock, which orders nothing on a GPU.
+  born_.release();
+  line_.happens([&] { born_.acquire(); });
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [&] { return ending_ || !queue_.empty(); });

@@ -102,7 +102,7 @@ class Stream {
   uint64_t seed_ = 1;
   Block block_;
   LineOfEvents line_;
-  Sync done_;
+  Sync born_, done_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, idle_;
