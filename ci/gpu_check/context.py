@@ -175,10 +175,16 @@ class Context:
         command = self.unpack("tandem.tar.gz", self.dist) / "bin/tandem"
         return self.run(command, *words, check=check, **({"TANDEM_GPU_LIBRARIES": self.gpu_libraries} if self.is_built_here else {}))
 
+    def pack_facts(self):
+        """What the pack says of itself; nothing where it is absent or came half-way."""
+        try:
+            return dict(json.loads((self.pack / "pack.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
     def tested(self):
         """What a report says of the code: which library, and whether the pack is of these sources."""
-        packed = self.pack / "pack.json"
-        pack = json.loads(packed.read_text()) if packed.exists() else {}
+        pack = self.pack_facts()
         same = pack.get("native") == sources_hash(self.root)
         return {"GPU library": "compiled here" if self.is_built_here else f"the pack's ({','.join(pack.get('architectures', []))})",
                 "pack": f"of {pack.get('commit', 'unknown')}, " + (

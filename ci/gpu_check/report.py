@@ -11,8 +11,7 @@ NO_DEVICE = 77
 
 def commit(context):
     found = machine.first_line("git", "-C", str(context.root), "describe", "--always", "--dirty", "--abbrev=12")
-    pack = context.pack / "pack.json"
-    return found or (json.loads(pack.read_text())["commit"] if pack.exists() else "unknown")
+    return found or context.pack_facts().get("commit", "unknown")
 
 
 def table(rows):

@@ -195,6 +195,8 @@ void GpuProgram::run(const std::atomic<bool>* abort) {
     } catch (const Failure& failure) {
       // What was put into a stream may fail in its own words before anybody hears that the device is lost.
       state_.fail(std::current_exception(), failure.status() == TD_DEVICE_LOST);
+    } catch (...) {  // the other streams are to be waited for, whatever this is
+      state_.fail(std::current_exception());
     }
   }
   if (state_.goesOn()) {
